@@ -21,6 +21,10 @@ ADVICE: dict[str, Advice] = {
         "{count} problem(s) in the configuration:\n{listing}",
         "Mend the lines above and run the command again; nothing was started and nothing stored was touched.",
     ),
+    "config_unreadable": Advice(
+        "The configuration {path} cannot be read: {why}.",
+        "Check the path and its permissions.",
+    ),
     "no_config": Advice(
         "There is no configuration file {path}.",
         "Write one with `soak init`, or name one with `-c FILE`.",

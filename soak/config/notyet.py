@@ -1,0 +1,68 @@
+"""What soak.toml may say but soak cannot do yet: refused when it is written, never ignored.
+
+This is the one place for it. Whoever builds the feature deletes its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from soak.config.scenario import PROFILES
+
+_BUILT_PROFILES = ("sawtooth", "constant", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """A key path without list indices; `values`: only these values are refused, none means every value."""
+
+    path: str
+    reason: str
+    values: tuple[Any, ...] = ()
+
+
+NOT_YET: tuple[NotYet, ...] = (
+    NotYet("target.pid_file", "attach by pid instead"),
+    NotYet("target.port", "attach by pid instead"),
+    NotYet("target.process", "attach by pid instead"),
+    NotYet("target.unit", "attach by pid instead"),
+    NotYet("target.container", "attach by pid instead"),
+    NotYet("target.restart", "only never", ("on-failure",)),
+    NotYet("agent.native", "only false", (True,)),
+    NotYet("load.profile", "only sawtooth, constant and none", tuple(p for p in PROFILES if p not in _BUILT_PROFILES)),
+    NotYet("load.stop", "only cycles", ("decided",)),
+    NotYet("scenario.kind", "only http, sse and websocket", ("grpc", "python", "locust", "command")),
+    NotYet("check", "leave the table out"),
+    NotYet("fault", "leave the table out"),
+    NotYet("probe", "leave the table out"),
+    NotYet("accept", "leave the table out"),
+    NotYet("schedule", "leave the table out"),
+    NotYet("storage.retain", "nothing is deleted"),
+    NotYet("alerts", "leave the table out"),
+    NotYet("web", "leave the table out"),
+)
+
+
+def refusals(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """(key path, value, reason) of everything in the file that is not built yet."""
+    for entry in NOT_YET:
+        table, _, name = entry.path.partition(".")
+        for place, value in _occurrences(tree, table):
+            if not name:
+                yield place, value, entry.reason
+            elif isinstance(value, Mapping) and name in value and _refused(value[name], entry.values):
+                yield f"{place}.{name}", value[name], entry.reason
+
+
+def _occurrences(tree: Mapping[str, Any], table: str) -> Iterator[tuple[str, Any]]:
+    value = tree.get(table)
+    if isinstance(value, list):
+        yield from ((f"{table}[{number}]", item) for number, item in enumerate(value))
+    elif value is not None:
+        yield table, value
+
+
+def _refused(value: Any, values: tuple[Any, ...]) -> bool:
+    return not values or value in values
