@@ -1,0 +1,171 @@
+"""The verdict on one series: does it grow by more than the limit?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from soak.analysis.distributions import poisson_bounds, t_quantile
+from soak.analysis.floors import CycleFloor, Floors, as_series, floors_of
+from soak.analysis.results import Decision, Kind, Verdict
+from soak.analysis.thresholds import THRESHOLDS as T
+from soak.analysis.trimming import Points, Trimmed, trim
+
+HOUR = 3600.0
+
+
+def judge(
+    times: object,
+    values: object,
+    cycle_seconds: float,
+    limit_per_hour: float,
+    kind: Kind = "bytes",
+    quantum: float | None = None,
+    trough: float = 0.85,
+    restarts: Sequence[float] = (),
+    *,
+    errors: object = None,
+) -> Verdict:
+    """Judge the growth of one series.
+
+    times: seconds since the run began, ascending, gaps allowed; values: bytes or counts, NaN is a gap;
+    limit_per_hour: in units of the value per hour; quantum: smallest step of the series (default 1 for counts and
+    1/256 of the limit per cycle for bytes, which is 4096 at 1 MB/h and hour-long cycles); trough: phase at which the
+    quiet part of a cycle begins; restarts: times at which the target was restarted; errors: standard error of each
+    value, where it was sampled. Raises ValueError where the series, the cycle or the limit is not one.
+    """
+    check(cycle_seconds, limit_per_hour, trough)
+    t, y, e = as_series(times, values, errors)
+    floors = floors_of(t, y, e, cycle_seconds, trough, restarts)
+    return judge_floors(floors, cycle_seconds, limit_per_hour, kind, quantum, restarts)
+
+
+def check(cycle_seconds: float, limit_per_hour: float, trough: float) -> None:
+    """Raise ValueError for parameters that mean nothing."""
+    if not (math.isfinite(cycle_seconds) and cycle_seconds > 0):
+        raise ValueError(f"cycle_seconds must be above 0, got {cycle_seconds}")
+    if not (math.isfinite(limit_per_hour) and limit_per_hour >= 0):
+        raise ValueError(f"limit_per_hour must be 0 or more, got {limit_per_hour}")
+    if not 0.0 <= trough < 1.0:
+        raise ValueError(f"trough must be a phase from 0 to below 1, got {trough}")
+
+
+def judge_floors(
+    floors: Floors,
+    cycle_seconds: float,
+    limit_per_hour: float,
+    kind: Kind = "bytes",
+    quantum: float | None = None,
+    restarts: Sequence[float] = (),
+) -> Verdict:
+    """The same from floors that were kept."""
+    limit = limit_per_hour * cycle_seconds / HOUR
+    step = quantum if quantum is not None else (1.0 if kind == "count" else limit / 256.0)
+    warnings = {c.why for c in floors.cycles if c.why in ("gaps", "restarted")}
+    points = _points(floors, cycle_seconds, restarts)
+    if points is None or points.cycles < T.least_cycles or points.t.size - np.unique(points.group).size < 2:
+        used = 0 if points is None else points.cycles
+        return _nothing(floors, used, warnings | {"too_few_cycles"})
+    trimmed = trim(points, limit)
+    return _decide(trimmed, limit, cycle_seconds, kind, step, warnings)
+
+
+def _nothing(floors: Floors, used: int, warnings: set[str]) -> Verdict:
+    level = floors.usable()[0].value if floors.usable() else math.nan
+    needed = max(1, T.least_cycles + 1 - used)
+    return Verdict(
+        "inconclusive", math.nan, (-math.inf, math.inf), math.inf, used, needed, tuple(sorted(warnings)), level
+    )
+
+
+def _points(floors: Floors, cycle_seconds: float, restarts: Sequence[float]) -> Points | None:
+    """The floors to fit: each segment without its first cycle, two per cycle where cycles are few."""
+    segments: dict[int, list[CycleFloor]] = {}
+    for floor in floors.usable():
+        number = sum(1 for r in restarts if r <= floor.cycle * cycle_seconds)
+        segments.setdefault(number, []).append(floor)
+    kept = [(s, c) for s, members in segments.items() for c in _warmed_up(members)]
+    if not kept:
+        return None
+    halves = not floors.sparse and len(kept) <= T.halves_up_to
+    rows = [row for s, c in kept for row in _rows(s, c, halves)]
+    t, y, group, cycle = zip(*rows, strict=True)
+    error = math.sqrt(sum(c.error**2 for _, c in kept) / len(kept))
+    return Points(np.array(t), np.array(y) - y[0], np.array(group), np.array(cycle), error)
+
+
+def _warmed_up(members: list[CycleFloor]) -> list[CycleFloor]:
+    return members[1:] if len(members) >= T.drop_first_from else members
+
+
+def _rows(segment: int, c: CycleFloor, halves: bool) -> list[tuple[float, float, int, int]]:
+    if not halves:
+        return [(c.cycle + 0.5, c.value, 2 * segment, c.cycle)]
+    return [(c.cycle + 0.25 + 0.5 * h, c.halves[h], 2 * segment + h, c.cycle) for h in (0, 1)]
+
+
+def _decide(
+    trimmed: Trimmed, limit: float, cycle_seconds: float, kind: Kind, quantum: float, warnings: set[str]
+) -> Verdict:
+    line, points = trimmed.line, trimmed.points
+    b, v = line.slope, line.v
+    span = max(float(np.ptp(points.t)), 1.0)
+    wide = {p: max(t_quantile(p, v) * line.se, quantum / span) for p in (T.report_level, T.decide_level)}
+    ends = {p: (b - w, b + w) for p, w in wide.items()}
+    if kind == "count":
+        ends = {p: _counted(b, low, high, span, p) for p, (low, high) in ends.items()}
+    verdict, said = _verdict(trimmed, limit, *ends[T.decide_level])
+    excess = max((t_quantile(T.decide_level, v) + t_quantile(T.power_level, v)) * line.se, quantum / span)
+    needed = None if verdict != "inconclusive" else _needed(line.se, v, points.cycles, abs(b - limit))
+    if verdict == "inconclusive" and needed is None:
+        said = said | {"near_limit"}
+    per_hour = HOUR / cycle_seconds
+    low, high = ends[T.report_level]
+    return Verdict(
+        verdict,
+        b * per_hour,
+        (low * per_hour, high * per_hour),
+        (limit + excess) * per_hour,
+        points.cycles,
+        needed,
+        tuple(sorted(warnings | said)),
+        float(points.y[0]),
+    )
+
+
+def _counted(b: float, low: float, high: float, span: float, level: float) -> tuple[float, float]:
+    """Widen the interval of a count by the exact Poisson bounds of its net events."""
+    events = max(b * span, 0.0)
+    least, most = poisson_bounds(float(round(events)), level)
+    return min(low, least / span), max(high, most / span)
+
+
+def _verdict(trimmed: Trimmed, limit: float, low: float, high: float) -> tuple[Decision, set[str]]:
+    b, bend = trimmed.line.slope, trimmed.bend
+    if low > limit:
+        slowing = bend.concave and bend.end_slope < max(limit, b / 2)
+        if slowing or _last_half(trimmed.points) < max(limit, b / 2):
+            return "inconclusive", {"still_slowing"}
+        return "leak", set()
+    if high < limit:
+        return ("inconclusive", {"accelerating"}) if bend.convex else ("clean", set())
+    return "inconclusive", set()
+
+
+def _last_half(points: Points) -> float:
+    """Slope over the last half of the cycles, at least three of them; the whole slope where there are too few."""
+    numbers = np.unique(points.cycle)
+    keep = max(T.least_cycles, math.ceil(numbers.size / 2))
+    return points.only(points.cycle >= numbers[-keep]).line().slope
+
+
+def _needed(se: float, v: int, m: int, distance: float) -> int | None:
+    """How many more cycles would resolve `distance` (per cycle), or None where too many."""
+    s0 = se * math.sqrt(m * (m * m - 1) / 12.0)
+    for more in range(1, T.hopeless_cycles + 1):
+        n = m + more
+        if t_quantile(T.decide_level, v + more) * s0 / math.sqrt(n * (n * n - 1) / 12.0) < T.near_limit * distance:
+            return more
+    return None

@@ -1,0 +1,80 @@
+"""Every number the analysis decides by, with its reason and what it costs. Nothing else in the package has one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The numbers of the method; docs/how-detection-works.md shows what they give together."""
+
+    # --- floors -------------------------------------------------------------------------------------------------
+    floor_quantile: float = 0.10  # of a cycle's samples: 0.14 MB residual on a garbage-collection sawtooth where the
+    # trough's median left 1.26 MB; the plain minimum rests on one sample and can be a stray
+    samples_share: float = (
+        0.5  # of a cycle's expected samples: with fewer, its quantile is of another part of the cycle
+    )
+    trough_share: float = 0.25  # of the trough's expected samples; without the trough there is no like phase
+    sparse: float = 3.0  # samples per cycle up to which a series counts as read in the trough, every reading a floor
+    halves_up_to: int = 5  # cycles: with so few, two floors per cycle, each half with its own intercept
+    least_cycles: int = 3  # two cycles give a line without a residual: no interval can be had
+
+    # --- trimming the warm-up -----------------------------------------------------------------------------------
+    drop_first_from: int = 4  # cycles in a segment, from which its first is dropped unasked (start-up is in it)
+    step_level: float = 0.005  # of a one-off step, over all its places: a leak is rarely a step
+    step_points: int = 5  # floors below which a step and a slope cannot be told apart
+    step_slopes: float = 3.0  # the jump must exceed so many cycles' worth of slope, or it is the slope itself
+    concave_level: float = 0.10  # one-sided: warm-ups are common, so look for them generously
+    convex_level: float = 0.02  # one-sided: acceleration is rare and stops a "clean"
+    material: float = 0.15  # curvature must bend the line by this share of slope or limit: without it noiseless series
+    # lose their leaks to curvature nobody could care about
+    first_level: float = 0.10  # of the first floor below what the others predict
+
+    # --- standard error ------------------------------------------------------------------------------------------
+    rho_prior: float = 0.2  # lag-1 correlation of floors assumed where there are few of them
+    rho_prior_weight: float = 6.0  # degrees of freedom the prior counts for
+    rho_highest: float = 0.9
+    walk_share: float = 0.3  # of the residual increments that is taken for a random walk, in quadrature
+
+    # --- decisions -----------------------------------------------------------------------------------------------
+    decide_level: float = 0.95  # one-sided: two tests at 5 %
+    report_level: float = 0.975
+    power_level: float = 0.90  # of finding a growth of `detectable_per_hour`
+    near_limit: float = 0.85  # of |growth - limit| that more cycles must resolve
+    hopeless_cycles: int = 48  # more than this is "too near the limit"
+
+    # --- peaks, ceilings, cleanup --------------------------------------------------------------------------------
+    peak_cycles: int = 2  # usable cycles whose floor and amplitude a relative peak is measured from, after the first
+    ceiling_share: float = 0.01  # below its ceiling at which a series counts as at it: allocation fails before 100 %
+    cleanup_share: float = 0.10  # of the amplitude under load that may remain of memory and still be "back"
+    cleanup_quantum: float = 0.5  # of a quantum that may remain on average: one lost handle in two cycles fails
+
+    # --- many sites ------------------------------------------------------------------------------------------------
+    family_level: float = 0.05  # chance of one or more noise sites among all that are called significant (Holm)
+    site_material: float = 0.05  # of the total growth: what curvature of a site must reach to count
+    rank_errors: float = 3.0  # standard errors taken off a site's growth before ranking
+    cohort_bounded: float = 0.25  # share of old cohorts alive up to which a site is bounded
+    cohort_leak: float = 0.75  # and from which it keeps what it allocates
+
+    # --- evidence ----------------------------------------------------------------------------------------------------
+    weak_missing: float = 0.05  # of the expected samples
+    no_missing: float = 0.25
+    weak_landed: float = 0.99  # of the load that was due
+    no_landed: float = 0.95
+    weak_outage: float = 0.01  # of the time
+    no_outage: float = 0.10
+    no_limited: float = 0.10  # of the windows in which the generator, not the target, set the pace
+
+    # --- stopping early ----------------------------------------------------------------------------------------------
+    stop_from: int = 6  # cycles from which three equal verdicts in a row end a soak
+    stop_repeats: int = 3
+    stop_at: int = 8  # cycles from which one verdict does: "the first from 4" would be wrong in 6.8 %
+    warm_up_cycles: int = 1  # dropped when a plan is weighed before the run
+    plan_margin: float = 0.85  # of the limit that the interval's half width must stay below
+
+    # --- memory statement -------------------------------------------------------------------------------------------
+    python_share: float = 0.5  # of the growth of rss that traced bytes must explain to be called its cause
+
+
+THRESHOLDS = Thresholds()

@@ -1,0 +1,159 @@
+"""What of the beginning belongs to the warm-up: steps, curvature and a first floor that lies too low."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from soak.analysis.distributions import t_quantile
+from soak.analysis.lines import Line, columns, fit
+from soak.analysis.thresholds import THRESHOLDS as T
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Floors to be fitted: time in cycles, value, group of the shared intercept, and the cycle each belongs to."""
+
+    t: Floats
+    y: Floats
+    group: Ints
+    cycle: Ints
+    error: float = 0.0
+
+    def but_first(self) -> Points:
+        """Without the first cycle."""
+        return self.only(self.cycle > self.cycle[0])
+
+    def only(self, keep: npt.NDArray[np.bool_]) -> Points:
+        """The points selected."""
+        return Points(self.t[keep], self.y[keep], self.group[keep], self.cycle[keep], self.error)
+
+    @property
+    def cycles(self) -> int:
+        """How many cycles there are."""
+        return int(np.unique(self.cycle).size)
+
+    def line(self) -> Line:
+        """The straight line through the points."""
+        return fit(self.t, self.y, self.group, self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Bend:
+    """A quadratic term: c of c t^2, and the slope it gives at the end (per cycle)."""
+
+    concave: bool
+    convex: bool
+    end_slope: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """What is left after trimming, and what it looks like."""
+
+    points: Points
+    line: Line
+    bend: Bend
+    step: bool
+
+
+def trim(points: Points, limit: float) -> Trimmed:
+    """Drop cycles from the front while the rest still bends or starts too low; `limit` per cycle."""
+    least = max(T.least_cycles, math.ceil(points.cycles / 2))
+    while True:
+        line = points.line()
+        stepped = _without_step(points, line)
+        if stepped is not None:
+            return Trimmed(points, stepped, _straight(stepped), True)
+        bend = curvature(points, line, limit)
+        if not (bend.concave or bend.convex or _starts_low(points, line, limit)) or points.cycles <= least:
+            return Trimmed(points, line, bend, False)
+        points = points.but_first()
+
+
+def _straight(line: Line) -> Bend:
+    return Bend(False, False, line.slope)
+
+
+def curvature(points: Points, line: Line, limit: float) -> Bend:
+    """Whether a quadratic term is significant and material."""
+    t = points.t - points.t.mean()
+    x = np.column_stack([columns(t, points.group), t * t])
+    v = t.size - np.linalg.matrix_rank(x)
+    if v < 1:
+        return _straight(line)
+    inverse = np.linalg.pinv(x)
+    beta = inverse @ points.y
+    c = float(beta[-1])
+    bent = 2.0 * c * float(t[-1])
+    end_slope = float(beta[-2]) + bent
+    if abs(bent) <= T.material * max(abs(line.slope), limit):
+        return Bend(False, False, end_slope)
+    e = points.y - x @ beta
+    se = math.sqrt(float(e @ e) / v * float(inverse[-1] @ inverse[-1]))
+    concave = c < -se * t_quantile(1.0 - T.concave_level, v)
+    convex = c > se * t_quantile(1.0 - T.convex_level, v)
+    return Bend(concave, convex, end_slope)
+
+
+def _starts_low(points: Points, line: Line, limit: float) -> bool:
+    """Whether the first cycle lies below what the others predict, by a significant and material amount."""
+    first = points.cycle == points.cycle[0]
+    rest = points.only(~first)
+    if rest.cycles < T.least_cycles or set(points.group[first]) - set(rest.group):
+        return False
+    x = columns(points.t, points.group)
+    inverse = np.linalg.pinv(x[~first])
+    beta = inverse @ rest.y
+    v = rest.t.size - x.shape[1]
+    if v < 1:
+        return False
+    e = rest.y - x[~first] @ beta
+    miss = points.y[first] - x[first] @ beta
+    s = math.sqrt(float(e @ e) / v)
+    leverage = x[first] @ inverse
+    count = miss.size
+    se = s * math.sqrt(1.0 / count + float(np.sum(leverage.mean(axis=0) ** 2)))
+    material = T.material * max(abs(line.slope), limit) * 0.5 * float(np.ptp(points.t))
+    low = -float(miss.mean())
+    return low > material and low > se * t_quantile(1.0 - T.first_level, v)
+
+
+def _without_step(points: Points, line: Line) -> Line | None:
+    """The line with a one-off step taken out, where there is one."""
+    m = points.t.size
+    if m < T.step_points or m != points.cycles or np.unique(points.group).size > 1 or line.rss == 0.0:
+        return None
+    best = _best_step(points, line)
+    if best is None:
+        return None
+    j, f, jump, slope, v = best
+    level = 1.0 - T.step_level / max(m - 3, 1)
+    if v < 1 or math.sqrt(f) <= t_quantile(level, v) or abs(jump) <= T.step_slopes * abs(slope):
+        return None
+    groups = points.group + (np.arange(m) >= j)
+    return fit(points.t, points.y, groups, points.error)
+
+
+def _best_step(points: Points, line: Line) -> tuple[int, float, float, float, int] | None:
+    """(place, F, jump, slope, degrees of freedom) of the step that explains most."""
+    m, v = points.t.size, points.t.size - 3
+    best = None
+    for j in range(2, m - 1):
+        after = (np.arange(m) >= j).astype(np.float64)
+        x = np.column_stack([np.ones(m), after, points.t - points.t.mean()])
+        beta, _, rank, _ = np.linalg.lstsq(x, points.y, rcond=None)
+        if rank < 3:
+            continue
+        e = points.y - x @ beta
+        rss = max(float(e @ e), 1e-24 * float(np.ptp(points.y)) ** 2, 1e-300)
+        f = max(line.rss - rss, 0.0) / (rss / v)
+        if best is None or f > best[1]:
+            best = (j, f, float(beta[1]), float(beta[2]), v)
+    return best
