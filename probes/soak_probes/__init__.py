@@ -1,0 +1,21 @@
+"""Looks at a process and all it started from outside, through /proc and sock_diag; knows neither load nor store."""
+
+from __future__ import annotations
+
+from soak_probes.observer import Observer
+from soak_probes.probes import PROBES
+from soak_probes.reading import TOTAL, Excluded, ProcessGone, Reading, Refused
+from soak_probes.tree import Process, ProcessTree, start_time_of
+
+__all__ = [
+    "PROBES",
+    "TOTAL",
+    "Excluded",
+    "Observer",
+    "Process",
+    "ProcessGone",
+    "ProcessTree",
+    "Reading",
+    "Refused",
+    "start_time_of",
+]

@@ -1,0 +1,276 @@
+"""The target's processes: found cheaply, followed by pid and start time, orphans and zombies included."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from soak_probes.parse import Stat, parse_cmdline, parse_pids, parse_stat
+from soak_probes.procfs import ProcFiles
+from soak_probes.reading import ProcessGone, Refused
+from soak_probes.roles import role_of
+
+Key = tuple[int, int]
+# Above this many threads, one look at every process of the machine is cheaper than a children file per thread.
+_MANY_THREADS = 64
+
+
+@dataclass(slots=True)
+class Process:
+    """One process of the target; `stat` is as fresh as the last refresh, `files` stay open until it is gone."""
+
+    files: ProcFiles
+    stat: Stat
+    cmdline: tuple[str, ...]
+    role: str = "child"
+    children: int = 0
+    """Direct children, zombies included."""
+    looks: int = 0
+    memory: dict[str, object] = field(default_factory=dict)
+    """What a probe has to remember of this process until the next sample."""
+
+    @property
+    def pid(self) -> int:
+        """The process id as this machine's /proc names it."""
+        return self.stat.pid
+
+    @property
+    def start_time(self) -> int:
+        """Clock ticks after boot; together with the pid it names one process for good."""
+        return self.stat.start_time
+
+    @property
+    def ppid(self) -> int:
+        """The parent's pid."""
+        return self.stat.ppid
+
+    @property
+    def name(self) -> str:
+        """The kernel's short name of the program."""
+        return self.stat.comm
+
+    @property
+    def state(self) -> str:
+        """R, S, D, T, Z, … as in proc_pid_stat(5)."""
+        return self.stat.state
+
+    @property
+    def key(self) -> Key:
+        """pid and start time."""
+        return self.stat.pid, self.stat.start_time
+
+    @property
+    def label(self) -> str:
+        """The `process` of this process's series: `<pid>:<role>`."""
+        return f"{self.stat.pid}:{self.role}"
+
+
+class ProcessTree:
+    """Follows the roots and everything they started.
+
+    A process is found through its parent, or through the reaper that orphans go to, and then followed by pid and start
+    time until it is gone, wherever it moves. A short life between two looks is not seen. The kernel's children files
+    may miss a process while a sibling exits (proc_tid_children(5)): it is found at the next look.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Key],
+        *,
+        proc_root: str = "/proc",
+        reaper_pid: int | None = None,
+        follow: bool = True,
+    ) -> None:
+        """`roots` by (pid, start time); children of `reaper_pid` that are no root are orphans; follow=False: roots only."""
+        self._roots = tuple(roots)
+        self._proc_root = proc_root
+        self._reaper_pid = reaper_pid
+        self._follow = follow
+        self._known: dict[Key, Process] = {}
+        self._reaper: ProcFiles | None = None
+        self.orphans_seen = 0
+
+    @property
+    def roots(self) -> tuple[Key, ...]:
+        """The processes that the tree begins with."""
+        return self._roots
+
+    @property
+    def proc_root(self) -> str:
+        """Where /proc is mounted."""
+        return self._proc_root
+
+    @property
+    def alive(self) -> bool:
+        """Whether a root was alive (and no zombie) at the last refresh."""
+        return any(key in self._known and not self._known[key].stat.dead for key in self._roots)
+
+    @property
+    def processes(self) -> list[Process]:
+        """The processes as of the last refresh, roots first, then by pid."""
+        return sorted(self._known.values(), key=lambda process: (process.key not in self._roots, process.pid))
+
+    def rebase(self, roots: Sequence[Key]) -> None:
+        """Follow other roots from now on, after the target was restarted."""
+        self.close()
+        self._roots = tuple(roots)
+
+    def refresh(self) -> list[Process]:
+        """Look again: who lives, who is new, who is whose child."""
+        for process in list(self._known.values()):
+            self._renew(process)
+        for pid, start_time in self._roots:
+            self._adopt(pid, start_time)
+        if self._follow:
+            self._find_descendants()
+        self._assign_roles()
+        return self.processes
+
+    def close(self) -> None:
+        """Close all files."""
+        for process in self._known.values():
+            process.files.close()
+        self._known.clear()
+        if self._reaper is not None:
+            self._reaper.close()
+            self._reaper = None
+
+    def _renew(self, process: Process) -> None:
+        """Read `stat` again; a process that is gone, or whose pid is another's by now, leaves the tree."""
+        try:
+            stat = parse_stat(process.files.pread("stat"))
+        except (ProcessGone, Refused, ValueError):
+            stat = None
+        if stat is None or stat.start_time != process.start_time:
+            process.files.close()
+            del self._known[process.key]
+            return
+        process.looks += 1
+        # A child that was forked bears its parent's command line until it execs, sometimes with the same short name.
+        if stat.comm != process.stat.comm or process.looks == 1:
+            process.cmdline = _cmdline(process.files)
+        process.stat = stat
+
+    def _adopt(self, pid: int, start_time: int | None = None) -> Process | None:
+        """Take a process into the tree (once); None if it is gone or is not the one with `start_time`."""
+        with contextlib.suppress(ProcessGone, Refused, ValueError):
+            files = ProcFiles(pid, self._proc_root)
+            try:
+                stat = parse_stat(files.pread("stat"))
+                known = self._known.get((pid, stat.start_time))
+                if known is None and start_time in (None, stat.start_time):
+                    known = self._known[pid, stat.start_time] = Process(files, stat, _cmdline(files))
+                    return known
+            except (ProcessGone, Refused, ValueError):
+                known = None
+            files.close()
+            return known
+        return None
+
+    def _find_descendants(self) -> None:
+        if sum(process.stat.threads for process in self._known.values()) > _MANY_THREADS:
+            children = self._children_by_scan()
+        else:
+            children = None
+        pids = {process.pid for process in self._known.values()}
+        queue = list(self._known.values())
+        queue.extend(self._take(self._reaped(), pids))
+        while queue:
+            process = queue.pop()
+            found = self._children_of(process.files) if children is None else children.get(process.pid, ())
+            queue.extend(self._take(found, pids))
+
+    def _take(self, found: Iterable[int], pids: set[int]) -> list[Process]:
+        new = [process for pid in found if pid not in pids and (process := self._adopt(pid)) is not None]
+        pids.update(process.pid for process in new)
+        return new
+
+    def _reaped(self) -> tuple[int, ...]:
+        """The children of the reaper: orphans, and the root itself."""
+        if self._reaper_pid is None:
+            return ()
+        try:
+            if self._reaper is None:
+                self._reaper = ProcFiles(self._reaper_pid, self._proc_root)
+            return self._children_of(self._reaper)
+        except (ProcessGone, Refused):
+            return ()
+
+    def _children_of(self, files: ProcFiles) -> tuple[int, ...]:
+        """The children of all threads of a process: the thread that forked has them, not the process."""
+        try:
+            threads = files.listdir("task")
+        except (ProcessGone, Refused):
+            return ()
+        found: list[int] = []
+        for thread in threads:
+            with contextlib.suppress(ProcessGone, Refused):
+                found.extend(parse_pids(files.read(f"task/{thread}/children")))
+        return tuple(found)
+
+    def _children_by_scan(self) -> dict[int, list[int]]:
+        children: dict[int, list[int]] = {}
+        for name in os.listdir(self._proc_root):
+            if name.isdigit():
+                with contextlib.suppress(ProcessGone, Refused, ValueError):
+                    children.setdefault(_ppid(name, self._proc_root), []).append(int(name))
+        return children
+
+    def _assign_roles(self) -> None:
+        by_pid = {process.pid: process for process in self._known.values()}
+        for process in self._known.values():
+            process.children = 0
+        for process in self._known.values():
+            parent = by_pid.get(process.ppid)
+            if parent is not None:
+                parent.children += 1
+            role = role_of(
+                process.cmdline,
+                parent.cmdline if parent is not None else (),
+                is_root=process.key in self._roots,
+                reaches_root=self._reaches_root(process, by_pid),
+            )
+            self.orphans_seen += role == "orphan" != process.role
+            process.role = role
+
+    def _reaches_root(self, process: Process, by_pid: dict[int, Process]) -> bool:
+        seen: set[int] = set()
+        current: Process | None = process
+        while current is not None and current.pid not in seen:
+            if current.key in self._roots:
+                return True
+            seen.add(current.pid)
+            current = by_pid.get(current.ppid)
+        return False
+
+
+def _cmdline(files: ProcFiles) -> tuple[str, ...]:
+    try:
+        return parse_cmdline(files.read("cmdline"))
+    except (ProcessGone, Refused):
+        return ()
+
+
+def _ppid(pid: str, proc_root: str) -> int:
+    files = ProcFiles(int(pid), proc_root)
+    try:
+        return parse_stat(files.pread("stat")).ppid
+    finally:
+        files.close()
+
+
+def start_time_of(pid: int, proc_root: str = "/proc") -> int | None:
+    """The start time of a living process in clock ticks after boot; None when it is gone or a zombie."""
+    try:
+        files = ProcFiles(pid, proc_root)
+    except (ProcessGone, Refused):
+        return None
+    try:
+        stat = parse_stat(files.pread("stat"))
+    except (ProcessGone, Refused, ValueError):
+        return None
+    finally:
+        files.close()
+    return None if stat.dead else stat.start_time
