@@ -1,0 +1,56 @@
+"""One file per subcommand, each with a click command object named `command`; here is what they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from soak.config import Config
+
+
+@dataclass(slots=True)
+class Globals:
+    """The options that every command takes, before or after its name; commands get it by `click.pass_obj`."""
+
+    config: Path | None = None
+    store: str | None = None
+    verbose: int = 0
+    quiet: bool = False
+    log_format: str = "text"
+
+    def load_config(self, *, cycle: float | None = None, cycles: int | None = None) -> Config:
+        """The configuration that -c names, with --store and what else the command line says put in."""
+        from soak.config import Overrides, load_config
+
+        overrides = Overrides(cycle=cycle, cycles=cycles, store=self.store)
+        return load_config(self.config, overrides=overrides)
+
+    def store_url(self) -> str:
+        """The store that --store names, else that of the configuration, else soak.db in this folder."""
+        from soak.config import store_option, store_url
+
+        return store_option(self.store, Path.cwd()) if self.store else store_url(self.config)
+
+
+class Duration(click.ParamType):
+    """A duration such as 60s or 1h30m on the command line; seconds once read."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds, or a usage error with examples."""
+        from soak.config import parse_duration
+
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a duration such as 250ms, 90s, 5m or 1h30m", param, ctx)
+
+
+DURATION = Duration()
