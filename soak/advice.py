@@ -25,9 +25,37 @@ ADVICE: dict[str, Advice] = {
         "The configuration {path} cannot be read: {why}.",
         "Check the path and its permissions.",
     ),
+    "folder_exists": Advice(
+        "{path} exists already, and nothing is overwritten.",
+        "Name a folder that does not exist yet.",
+    ),
     "no_config": Advice(
         "There is no configuration file {path}.",
         "Write one with `soak init`, or name one with `-c FILE`.",
+    ),
+    "no_run": Advice(
+        "There is no such run ({run}) in the store {url}.",
+        "`soak runs` lists what is stored; `--store URL` or `-c FILE` names another store.",
+    ),
+    "no_store": Advice(
+        "There is no store {path}: nothing was soaked with this configuration yet.",
+        "Run `soak run` first, or name the right store with `--store URL`.",
+    ),
+    "store_newer": Advice(
+        "The store {url} was written by a newer soak (schema {found}; this soak knows up to {known}).",
+        "Upgrade soak, or use another store with `--store URL`; nothing was changed.",
+    ),
+    "store_unavailable": Advice(
+        "The store {url} cannot be used now: {why}.",
+        "See that its disk has room, its server answers and no other program holds it for long; then try again.",
+    ),
+    "store_unusable": Advice(
+        "The store {url} cannot be opened: {why}.",
+        "Check the path, its permissions and that it is a soak database, or name another one with `--store URL`.",
+    ),
+    "store_url": Advice(
+        "{url} is not the URL of a store.",
+        "Use sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.",
     ),
 }
 

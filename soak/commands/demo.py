@@ -1,0 +1,232 @@
+"""`soak demo`: the bundled target leaky and clean, both soaked by the real `soak run`, and a check of the verdicts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from soak.commands import DURATION, Globals
+from soak.demo.leaks import Planted, truth
+from soak.errors import EXIT_CLEAN, EXIT_ERROR, EXIT_LEAK, SoakError
+
+CYCLE_SECONDS = 10.0
+CYCLES = 9  # judge wants eight, and drops the first as warm-up
+STOP_TIMEOUT_S = 20.0
+
+_CONFIGURATION = """\
+[target]
+name = "demo-{name}"
+command = {command}
+env = {{ SOAK_DEMO_LEAK = "{leak}" }}
+url = "http://127.0.0.1:{port}"
+ready = "/health"
+
+[load]
+cycle = "{cycle}s"
+cycles = {cycles}
+low = 5
+high = 40
+
+[[scenario]]
+name = "work"
+path = "/work"
+
+[storage]
+url = "sqlite:///soak.db"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of the two soaks: its name, what leaks in it, its folder and its port."""
+
+    name: str
+    leak: str
+    folder: Path
+    port: int
+
+    @property
+    def report_file(self) -> Path:
+        """Where its `soak run` leaves the report."""
+        return self.folder / "report.json"
+
+    def write(self, cycle: float, cycles: int) -> None:
+        """Its soak.toml."""
+        self.folder.mkdir(parents=True, mode=0o700)
+        command = json.dumps([sys.executable, "-m", "soak.demo.target", "--port", str(self.port)])
+        text = _CONFIGURATION.format(
+            name=self.name, command=command, leak=self.leak, port=self.port, cycle=f"{cycle:g}", cycles=cycles
+        )
+        (self.folder / "soak.toml").write_text(text, encoding="utf-8")
+
+    def report(self) -> dict[str, Any]:
+        """The report, empty when the soak left none."""
+        try:
+            found: dict[str, Any] = json.loads(self.report_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
+
+@click.command()
+@click.option("--cycles", type=click.IntRange(min=3), default=CYCLES, show_default=True, help="Cycles of each soak.")
+@click.option("--cycle", type=DURATION, default=CYCLE_SECONDS, help="Length of a cycle.  [default: 10s]")
+@click.option("--keep", type=click.Path(path_type=Path), help="Keep configurations, stores and reports in this folder.")
+@click.pass_obj
+def command(options: Globals, cycles: int, cycle: float, keep: Path | None) -> int:
+    """Soak the bundled target twice at once, leaky and clean, and print both reports.
+
+    Ends with 0 if and only if both planted truths came out: the leaky one is called a leak and its guilty
+    line is named first, the clean one is called clean.
+    """
+    with _workplace(keep) as folder:
+        variants = _variants(folder)
+        for variant in variants:
+            variant.write(cycle, cycles)
+        if not options.quiet:
+            minutes = cycles * cycle / 60
+            click.echo(f"soak demo: two soaks at once, {cycles} cycles of {cycle:g} s: {minutes:.1f} minutes", err=True)
+        _soak(variants, relay=not options.quiet)
+        for variant in variants:
+            _show(variant)
+        return _conclude(variants)
+
+
+@contextlib.contextmanager
+def _workplace(keep: Path | None) -> Iterator[Path]:
+    """The folder for everything, removed afterwards unless somebody asked to keep it."""
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="soak-demo-") as name:
+            yield Path(name)
+    elif keep.exists():
+        raise SoakError("folder_exists", path=keep)
+    else:
+        keep.mkdir(parents=True, mode=0o700)
+        yield keep.resolve()
+
+
+def _variants(folder: Path) -> tuple[Variant, Variant]:
+    """Both soaks, each with a port that was free just now."""
+    with socket.socket() as one, socket.socket() as other:
+        for holder in (one, other):
+            holder.bind(("127.0.0.1", 0))
+        ports = one.getsockname()[1], other.getsockname()[1]
+    return Variant("leaky", "list", folder / "leaky", ports[0]), Variant("clean", "", folder / "clean", ports[1])
+
+
+def _soak(variants: tuple[Variant, ...], *, relay: bool) -> None:
+    """Run all soaks at once and wait; whatever happens, none is left running."""
+    running = [_start(variant) for variant in variants]
+    relays = [
+        threading.Thread(target=_relay, args=(variant.name, process, relay), daemon=True)
+        for variant, process in zip(variants, running, strict=True)
+    ]
+    try:
+        for thread in relays:
+            thread.start()
+        for process in running:
+            process.wait()
+        for thread in relays:
+            thread.join()
+    finally:
+        _stop(running)
+
+
+def _start(variant: Variant) -> subprocess.Popen[str]:
+    """`soak run` as a user would call it, in the variant's folder and free of our own SOAK_ settings."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SOAK_")}
+    arguments = ["run", "-c", "soak.toml", "--json", variant.report_file.name]
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "soak", *arguments],
+        cwd=variant.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+
+
+def _relay(name: str, process: subprocess.Popen[str], show: bool) -> None:
+    """Pass the progress of one soak on, each line with its name; reads on when nothing is shown."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if show and line.strip():
+            click.echo(f"{name}: {line.rstrip()}", err=True)
+
+
+def _stop(running: list[subprocess.Popen[str]]) -> None:
+    for process in running:
+        if process.poll() is None:
+            process.terminate()
+    for process in running:
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _show(variant: Variant) -> None:
+    """Print the stored report as `soak report` prints it, straight to our own stdout."""
+    click.echo(f"\n=== {variant.name} target ===\n")
+    sys.stdout.flush()
+    subprocess.run([sys.executable, "-P", "-m", "soak", "report", "-c", "soak.toml"], cwd=variant.folder, check=False)
+
+
+def _conclude(variants: tuple[Variant, Variant]) -> int:
+    """Compare both reports with what was planted, say so, and turn it into the exit code."""
+    leaky, clean = variants
+    faults = [*faults_of_leaky(leaky.report(), truth(leaky.leak)), *faults_of_clean(clean.report())]
+    planted = truth(leaky.leak)
+    click.echo("")
+    if faults:
+        click.echo("soak demo: NOT what was planted: " + "; ".join(faults))
+        return EXIT_ERROR if not (leaky.report() and clean.report()) else EXIT_LEAK
+    where = f"{shortened(planted.file)}:{planted.line} {planted.function}()"
+    click.echo(f"soak demo: both planted truths came out: leaky = leak at {where}, clean = clean")
+    return EXIT_CLEAN
+
+
+def faults_of_leaky(report: dict[str, Any], planted: Planted) -> list[str]:
+    """What is wrong with the report on the leaky target; nothing when the planted line comes first."""
+    if report.get("verdict") != "leak":
+        return [f"leaky: the verdict is {report.get('verdict')}, not leak"]
+    site = next((found["sites"][0] for found in report.get("findings", []) if found.get("sites")), None)
+    if site is None:
+        return ["leaky: no site is named"]
+    if not same_place(site, planted):
+        named = f"{site.get('file')}:{site.get('line')} {site.get('function')}"
+        return [f"leaky: {named} is named, not {shortened(planted.file)}:{planted.line} {planted.function}"]
+    return []
+
+
+def faults_of_clean(report: dict[str, Any]) -> list[str]:
+    """What is wrong with the report on the clean target."""
+    verdict = report.get("verdict")
+    return [] if verdict == "clean" else [f"clean: the verdict is {verdict}, not clean"]
+
+
+def same_place(site: dict[str, Any], planted: Planted) -> bool:
+    """Whether a site of a report is the planted one: file, line and function."""
+    function = str(site.get("function", "")).rpartition(".")[2]
+    file = str(site.get("file", ""))
+    return file.endswith(shortened(planted.file)) and site.get("line") == planted.line and function == planted.function
+
+
+def shortened(file: str) -> str:
+    """The path from the package on: soak/demo/leaks.py."""
+    return "/".join(Path(file).parts[-3:])
