@@ -29,6 +29,22 @@ ADVICE: dict[str, Advice] = {
         "{path} exists already, and nothing is overwritten.",
         "Name a folder that does not exist yet.",
     ),
+    "load_header": Advice(
+        "The request for {path} holds a line break in its path or headers.",
+        "Take it out: a request must be what it says.",
+    ),
+    "load_shape": Advice(
+        "The load has no shape that can be driven: {why}.",
+        "Check low, high, users, cycle and quiet in [load].",
+    ),
+    "load_unsupported": Advice(
+        "Not supported yet: {what}.",
+        "Take it out of the configuration, or upgrade soak.",
+    ),
+    "load_url": Advice(
+        "There is no target to send load to at {url!r}.",
+        "Set target.url to an http:// or https:// address.",
+    ),
     "no_config": Advice(
         "There is no configuration file {path}.",
         "Write one with `soak init`, or name one with `-c FILE`.",

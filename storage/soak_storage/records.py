@@ -1,24 +1,19 @@
 """What goes into the store and what comes out of it: frozen records, nothing of SQL.
 
-Times `t` are seconds (float) since the run began on the monotonic axis and are kept to the millisecond; wall times are
-seconds since the epoch, UTC. A stack is a tuple of frames `(file, line, function)`, the innermost LAST, as Python prints
-a traceback. Rows with a natural key (named in their docstring) may be written again: the later one replaces the earlier.
+Times `t` are seconds (float) since the run began on the monotonic axis and are kept to the millisecond; wall times
+are seconds since the epoch, UTC. A stack is a tuple of frames `(file, line, function)`, the innermost LAST, as Python
+prints a traceback. Rows with a key (named in their docstring) may be written again: the later replaces the earlier.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 Frame = tuple[str, int, str]
 Stack = tuple[Frame, ...]
 Json = Mapping[str, Any]
-
-EMPTY: Json = MappingProxyType({})
-NO_COUNTS: Mapping[str, int] = MappingProxyType({})
-NO_BIRTHS: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +28,7 @@ class RunStart:
     quiet_seconds: float
     cycles_planned: int | None  # None: until it is stopped
     config: Json
-    target: Json = EMPTY  # command, pids, python ... as the report shows them
+    target: Json = field(default_factory=dict)  # command, pids, python ... as the report shows them
     version: str | None = None  # of the target, from target.version_command
     owner_pid: int | None = None  # the soak process that writes this run
     owner_start: int | None = None  # its start time in clock ticks since boot: tells a reused pid
@@ -65,7 +60,7 @@ class EventRow:
     kind: str
     t0: float
     t1: float | None = None
-    detail: Json = EMPTY
+    detail: Json = field(default_factory=dict)
     key: str | None = None
 
 
@@ -79,7 +74,7 @@ class SiteRow:
     error: float | None = None  # bytes
     partial: bool = False  # the stack was cut off
     domain: str = "python"  # or "native"
-    births: Mapping[int, int] = NO_BIRTHS  # live bytes by the cycle that allocated them
+    births: Mapping[int, int] = field(default_factory=dict)  # live bytes by the cycle that allocated them
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +118,7 @@ class ReadingRow:
     types: tuple[TypeRow, ...] = ()
     handles: tuple[HandleRow, ...] = ()
     warnings: tuple[str, ...] = ()
-    detail: Json = EMPTY
+    detail: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +149,13 @@ class LoadCycleRow:
     landed: int
     failed: int
     dropped: int
-    errors: Mapping[str, int] = NO_COUNTS  # by kind
+    errors: Mapping[str, int] = field(default_factory=dict)  # by kind
     lateness: bytes = b""  # histogram: sent later than intended
     service: bytes = b""  # histogram: from sending
     response: bytes = b""  # histogram: from the intended time of sending
     limited: bool = False
-    checks: Json = EMPTY  # what the validators of streams counted
-    detail: Json = EMPTY
+    checks: Json = field(default_factory=dict)  # what the validators of streams counted
+    detail: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +195,7 @@ class ProcessRow:
 
 @dataclass(frozen=True, slots=True)
 class OwnedRow:
-    """A process that soak started and has to end, after a crash of soak too. `gone` takes it back. Key: pid, start_time."""
+    """A process that soak started and must end, even after a crash; `gone` takes it back. Key: pid, start_time."""
 
     pid: int
     start_time: int
@@ -265,8 +260,8 @@ class RunSummary:
 class RunInfo(RunSummary):
     """A run with its (redacted) configuration, its target and the error that ended it."""
 
-    config: Json = field(default=EMPTY)
-    target: Json = field(default=EMPTY)
+    config: Json = field(default_factory=dict)
+    target: Json = field(default_factory=dict)
     error: Json | None = None
 
 
@@ -297,7 +292,7 @@ class SitePoint:
     bytes: float
     count: float
     error: float | None
-    births: Mapping[int, int] = NO_BIRTHS
+    births: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

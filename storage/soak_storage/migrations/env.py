@@ -1,0 +1,10 @@
+"""Run the migrations on the connection that `soak_storage.engine` hands over, inside its transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from soak_storage.tables import METADATA
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA, transactional_ddl=False)
+context.run_migrations()

@@ -1,0 +1,308 @@
+"""The store: everything a run leaves behind, in SQLite or Postgres, redacted at the door."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import sqlalchemy as sa
+
+from soak.errors import SoakError
+from soak_storage import engine as engines
+from soak_storage import queries, records, tables
+from soak_storage.intern import Interner
+from soak_storage.records import Record, RunInfo, RunStart, RunSummary
+from soak_storage.redact import Redactor, secret_values
+from soak_storage.sql import inserted_id
+from soak_storage.writer import Writer
+
+BEAT_SECONDS = 2.0  # how often at most a run's last_write is moved on
+SILENT_SECONDS = 15 * 60.0  # a run of another host that wrote nothing for so long is taken for dead
+
+
+def open_store(
+    url: str,
+    *,
+    create: bool = True,
+    environ: Mapping[str, str] = os.environ,
+    wall: Callable[[], float] = time.time,
+) -> Store:
+    """Open the store behind `url` (`sqlite:////abs/path.db`, `postgresql+psycopg://...`) and upgrade its schema.
+
+    Relative paths are the caller's to resolve. Values of secret variables in `environ` are masked in what is stored.
+    Raises SoakError: `no_store` (and not `create`), `store_newer`, `store_url`, `store_unusable`.
+    """
+    engine = engines.open_engine(url, create=create)
+    try:
+        engines.upgrade(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    redactor = Redactor(value for value in secret_values(environ) if not _is_file(value))
+    return Store(engine, redactor, wall)
+
+
+def _is_file(value: str) -> bool:
+    """Variables like SSH_KEY_FILE name a path: no secret, and masking it would only garble messages."""
+    try:
+        return Path(value).is_absolute() and Path(value).exists()
+    except (OSError, ValueError):
+        return False
+
+
+class Store:
+    """One open store; may be shared by threads (writes of one process queue up), not by forks."""
+
+    def __init__(self, engine: sa.Engine, redactor: Redactor, wall: Callable[[], float]) -> None:
+        self._engine = engine
+        self._redactor = redactor
+        self._wall = wall
+        self._interner = Interner()
+        self._lock = threading.RLock()
+        self._beats: dict[int, float] = {}
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._engine.dispose()
+
+    @property
+    def url(self) -> str:
+        """Where it is, without the password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """For the modules of this package and the job store of the schedule."""
+        return self._engine
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One immediate transaction, committed at the end or not at all; one at a time in this process."""
+        with self._lock:
+            try:
+                with engines.available(self._engine), engines.writing(self._engine) as connection:
+                    yield connection
+            except BaseException:
+                self._interner.rollback()
+                raise
+            self._interner.commit()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with engines.available(self._engine), self._engine.connect() as connection:
+            yield connection
+
+    # ------------------------------------------------------------------------------------------------------- runs
+
+    def begin_run(self, start: RunStart) -> int:
+        """Store a new run as `running` and return its id; secrets of its configuration are remembered and masked."""
+        self._redactor.learn(secret_values(start.config))
+        values = {name: getattr(start, name) for name in RunStart.__slots__ if name not in ("config", "target")}
+        values |= {
+            "status": "running",
+            "last_write": self._wall(),
+            "config": self._redactor.mapping(start.config),
+            "target": self._redactor.mapping(start.target),
+        }
+        with self.writing() as connection:
+            return inserted_id(connection, tables.runs, values)
+
+    def update_run(
+        self,
+        run_id: int,
+        *,
+        target: Mapping[str, Any] | None = None,
+        version: str | None = None,
+        cycles_planned: int | None = None,
+    ) -> None:
+        """What became known after the start; None leaves a value as it is."""
+        values = {
+            "target": None if target is None else self._redactor.mapping(target),
+            "version": version,
+            "cycles_planned": cycles_planned,
+        }
+        self._update(run_id, {name: value for name, value in values.items() if value is not None})
+
+    def resume_run(
+        self, run_id: int, owner_pid: int, owner_start: int, config: Mapping[str, Any] | None = None
+    ) -> None:
+        """Go on with an interrupted or running run; `config` only so that its secrets are known again."""
+        self._redactor.learn(secret_values(config or {}))
+        values = {"status": "running", "owner_pid": owner_pid, "owner_start": owner_start}
+        self._update(run_id, {**values, "ended": None, "duration_s": None, "last_write": self._wall()})
+
+    def end_run(
+        self,
+        run_id: int,
+        status: str,
+        ended: float,
+        *,
+        duration_s: float | None = None,
+        error: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Close a run as `completed`, `interrupted` or `failed`; `ended` is wall time, `duration_s` monotonic."""
+        values: dict[str, Any] = {"status": status, "ended": ended, "duration_s": duration_s}
+        if error is not None:
+            values["error"] = self._redactor.mapping(error)
+        self._update(run_id, values)
+        self._beats.pop(run_id, None)
+
+    def set_verdict(self, run_id: int, verdict: str, exit_code: int) -> None:
+        """Also done by writing an AnalysisRow that has them."""
+        self._update(run_id, {"verdict": verdict, "exit_code": exit_code})
+
+    def _update(self, run_id: int, values: Mapping[str, Any]) -> None:
+        if not values:
+            return
+        with self.writing() as connection:
+            connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(**values))
+
+    def runs(self, limit: int | None = None, *, name: str | None = None) -> list[RunSummary]:
+        """Runs, newest first."""
+        with self._reading() as connection:
+            return queries.runs(connection, limit, name)
+
+    def run(self, run_id: int | None = None) -> RunInfo:
+        """One run, by default the latest; SoakError `no_run` when there is none."""
+        with self._reading() as connection:
+            found = queries.run(connection, run_id)
+        if found is None:
+            raise SoakError("no_run", run="the latest" if run_id is None else run_id, url=self.url)
+        return found
+
+    def close_orphaned_runs(self, is_alive: Callable[[int, int], bool], *, host: str) -> list[int]:
+        """Close as `interrupted` every running run whose owner is gone; returns their ids.
+
+        `is_alive(pid, start_time)` is asked for runs of this `host`; a run of another one counts as dead after
+        SILENT_SECONDS without a write. A run ended when it last wrote.
+        """
+        closed = []
+        for run in self.runs():
+            if run.status != "running" or self._has_owner(run, is_alive, host):
+                continue
+            duration = max(0.0, run.last_write - run.started)
+            error = {"code": "owner_gone", "message": "the soak process that wrote this run ended without closing it"}
+            self.end_run(run.id, "interrupted", run.last_write, duration_s=duration, error=error)
+            closed.append(run.id)
+        return closed
+
+    def _has_owner(self, run: RunSummary, is_alive: Callable[[int, int], bool], host: str) -> bool:
+        if run.host != host:
+            return self._wall() - run.last_write < SILENT_SECONDS
+        return run.owner_pid is not None and is_alive(run.owner_pid, run.owner_start or 0)
+
+    # ------------------------------------------------------------------------------------------------------ writing
+
+    def write(self, run_id: int, batch: Sequence[Record]) -> None:
+        """Write `batch` in one transaction: when this returns all of it is committed, when it raises nothing is."""
+        try:
+            self._write(run_id, batch)
+        except sa.exc.IntegrityError:  # an id that is remembered here was pruned by another process
+            with self._lock:
+                self._interner.forget()
+            self._write(run_id, batch)
+
+    def _write(self, run_id: int, batch: Sequence[Record]) -> None:
+        with self.writing() as connection:
+            Writer(connection, run_id, self._interner, self._redactor).write(batch)
+            beat = self._beat(connection, run_id)
+        self._beats[run_id] = beat
+
+    def _beat(self, connection: sa.Connection, run_id: int) -> float:
+        now = self._wall()
+        last = self._beats.get(run_id, 0.0)
+        if abs(now - last) < BEAT_SECONDS:
+            return last
+        connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(last_write=now))
+        return now
+
+    # ------------------------------------------------------------------------------------------------------ reading
+
+    def series(self, run_id: int) -> list[records.SeriesInfo]:
+        """The series of a run, totals first."""
+        with self._reading() as connection:
+            return queries.series(connection, run_id)
+
+    def samples(self, series_id: int) -> tuple[array[float], array[float]]:
+        """Times (s since the run began) and values of a series, two arrays of doubles; NaN is a gap."""
+        with self._reading() as connection:
+            return queries.samples(connection, series_id)
+
+    def cycles(self, run_id: int) -> list[records.CycleRow]:
+        """The cycles of a run, in order."""
+        with self._reading() as connection:
+            return queries.cycles(connection, run_id)
+
+    def segments(self, run_id: int) -> list[records.SegmentRow]:
+        """The segments of a run, in order."""
+        with self._reading() as connection:
+            return queries.segments(connection, run_id)
+
+    def events(self, run_id: int) -> list[records.EventRow]:
+        """The events of a run, by the time they began."""
+        with self._reading() as connection:
+            return queries.events(connection, run_id)
+
+    def processes(self, run_id: int) -> list[records.ProcessRow]:
+        """The target's processes, by the time they were first seen."""
+        with self._reading() as connection:
+            return queries.processes(connection, run_id)
+
+    def load_windows(self, run_id: int) -> list[records.LoadWindowRow]:
+        """Load by window, in order of time."""
+        with self._reading() as connection:
+            return queries.load_windows(connection, run_id)
+
+    def load_cycles(self, run_id: int) -> list[records.LoadCycleRow]:
+        """Load by cycle and scenario, with histograms."""
+        with self._reading() as connection:
+            return queries.load_cycles(connection, run_id)
+
+    def readings(self, run_id: int) -> list[records.ReadingRow]:
+        """The readings of a run by time, WITHOUT their sites, types and handles."""
+        with self._reading() as connection:
+            return queries.readings(connection, run_id)
+
+    def sites(self, run_id: int) -> list[records.SiteSeries]:
+        """Per allocating stack, what each reading said of it."""
+        with self._reading() as connection:
+            return queries.sites(connection, run_id)
+
+    def types(self, run_id: int) -> list[records.TypeSeries]:
+        """Per type of object, what each reading said of it."""
+        with self._reading() as connection:
+            return queries.types(connection, run_id)
+
+    def handles(self, run_id: int) -> list[records.HandleSeries]:
+        """Per kind and birth place of a handle, what each reading said of it."""
+        with self._reading() as connection:
+            return queries.handles(connection, run_id)
+
+    def latest_analysis(self, run_id: int) -> dict[str, Any] | None:
+        """The report.json computed last for this run; None before the first."""
+        with self._reading() as connection:
+            return queries.latest_analysis(connection, run_id)
+
+    def owned_processes(self, *, host: str | None = None) -> list[tuple[int, records.OwnedRow]]:
+        """(run id, process) of everything that soak started and did not report as ended, on `host` or on all."""
+        table = tables.owned_processes
+        query = sa.select(table.c.run_id, table.c.pid, table.c.start_time, table.c.what).join(tables.runs)
+        if host is not None:
+            query = query.where(tables.runs.c.host == host)
+        with self._reading() as connection:
+            return [
+                (row.run_id, records.OwnedRow(row.pid, row.start_time, row.what)) for row in connection.execute(query)
+            ]
