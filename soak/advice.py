@@ -17,6 +17,10 @@ class Advice:
 
 
 ADVICE: dict[str, Advice] = {
+    "attached_not_ready": Advice(
+        "The target (process {pid}) did not become ready within {seconds} s: {why}.",
+        "Check target.url and target.ready, or give it longer with target.startup_timeout.",
+    ),
     "config_invalid": Advice(
         "{count} problem(s) in the configuration:\n{listing}",
         "Mend the lines above and run the command again; nothing was started and nothing stored was touched.",
@@ -57,6 +61,11 @@ ADVICE: dict[str, Advice] = {
         "There is no store {path}: nothing was soaked with this configuration yet.",
         "Run `soak run` first, or name the right store with `--store URL`.",
     ),
+    "port_taken": Advice(
+        "Port {port} on {host} is taken before the target was started, by {holder}.",
+        "Stop that process, or give the target another port in target.command and target.url: "
+        "soak puts no load on a server that it did not start.",
+    ),
     "store_newer": Advice(
         "The store {url} was written by a newer soak (schema {found}; this soak knows up to {known}).",
         "Upgrade soak, or use another store with `--store URL`; nothing was changed.",
@@ -72,6 +81,26 @@ ADVICE: dict[str, Advice] = {
     "store_url": Advice(
         "{url} is not the URL of a store.",
         "Use sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.",
+    ),
+    "target_died_starting": Advice(
+        "The target {command} ended before it was ready: {why}. The last lines of {log}:\n{tail}\n",
+        "Start the command by hand to see what it lacks; it runs in target.cwd with target.env.",
+    ),
+    "target_gone": Advice(
+        "The target (process {pid}) ended before it was ready.",
+        "Start it again, then soak.",
+    ),
+    "target_not_found": Advice(
+        "There is no target to attach to: {what}: {why}.",
+        "Check that it runs and that [target] names it; `soak doctor` shows what can be seen from here.",
+    ),
+    "target_not_ready": Advice(
+        "The target {command} was not ready after {seconds} s: {why}. The last lines of {log}:\n{tail}\n",
+        "Check that target.url and target.ready are where it listens, or give it longer with target.startup_timeout.",
+    ),
+    "target_not_started": Advice(
+        "The target {command} could not be started: {why}.",
+        "Check target.command and target.cwd; the command is run without a shell.",
     ),
 }
 

@@ -1,0 +1,261 @@
+"""The heart of a load worker: fires what is due when it is due, and counts how it ended.
+
+schedule (heap of absolute times) -> alarm -> runner of the scenario -> connection -> tally -> delta once a second
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+from soak.load.arrivals import Arrivals, Mix, Poisson, Regular
+from soak.load.backoff import BackOff
+from soak.load.dial import Dialler
+from soak.load.plan import LoadPlan, ScenarioPlan
+from soak.load.pool import Pool
+from soak.load.runners import Runner, make_runner
+from soak.load.shapes import Shape
+from soak.load.tally import LoadDelta, Tallies, Tally
+from soak.load.timer import Alarm, alarm
+from soak.load.users import Users
+from soak.load.wire import Endpoint
+
+PUSH_BACK = (429, 503)
+SWEEP_S = 0.1  # how often timeouts are looked for: they come at most this late
+CATCH_UP_S = 1.0  # a worker that begins later than this counts what it missed as dropped instead of firing a burst
+
+
+@dataclass(slots=True)
+class Job:
+    """One request on its way. Times are seconds since the run began."""
+
+    tally: Tally
+    intended: float
+    fired: float
+    ended: Callable[[bool], None] | None = None  # a user of the closed model waits for it
+    retried: bool = False
+
+
+class Engine:
+    """One worker's share of a load plan; everything happens in its event loop, nothing in it blocks."""
+
+    def __init__(self, plan: LoadPlan, zero: float, worker: int = 0, since: float = 0.0) -> None:
+        self.plan = plan
+        self.zero = zero
+        self.worker = worker
+        self.since = since
+        self.endpoint = Endpoint.parse(plan.url)
+        self.backoff = BackOff()
+        self.tallies = Tallies(tuple(scenario.name for scenario in plan.scenarios))
+        self.done = asyncio.Event()
+        self.in_flight = 0
+        self.resumed = since
+        self.most_in_flight = max(1, plan.max_in_flight // plan.workers)
+        self.dialler = Dialler(self.endpoint)
+        self.pool = Pool(self)
+        self.runners: list[Runner] = [make_runner(self, scenario) for scenario in plan.scenarios]
+        self._schedule: list[tuple[float, int, Callable[[float], float | None]]] = []
+        self._order = count()
+        self._users: list[Users] = []
+        self._alarm: Alarm | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    # Life ----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Drive the load until the last cycle ends or `stop` is called."""
+        loop = asyncio.get_running_loop()
+        await self.dialler.resolve()
+        self._plan_events()
+        self._alarm = alarm(loop, self._ring)
+        self._sweep()
+        self._ring()
+        try:
+            await self.done.wait()
+        finally:
+            self._alarm.close()
+            if self._sweeper is not None:
+                self._sweeper.cancel()
+            self._rest(final=True)
+            self.pool.finish()
+            await asyncio.sleep(0)  # lets closed transports go
+
+    def stop(self) -> None:
+        """End the load now; what is in flight is closed."""
+        self.done.set()
+
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self.zero
+
+    def cycle(self, now: float) -> int:
+        """Number of the cycle that runs at `now`, within those planned."""
+        return min(max(int(now // self.plan.cycle), 0), self.plan.cycles - 1)
+
+    def drain(self) -> list[LoadDelta]:
+        """The counts since the last call."""
+        now = self.now()
+        return self.tallies.drain(now, self.cycle(now), self.backoff.news())
+
+    # What is due ---------------------------------------------------------------------------------------------------
+
+    def _plan_events(self) -> None:
+        plan = self.plan
+        shared = [scenario.share for scenario in plan.scenarios]
+        if sum(shared) > 0:
+            self._plan_stream(plan.shape(), shared, plan.closed)
+        for index, scenario in enumerate(plan.scenarios):
+            if scenario.share == 0 and scenario.weight is None:
+                alone = [float(other == index) for other in range(len(shared))]
+                self._plan_stream(plan.own_shape(scenario), alone, scenario.users is not None)
+        first = int(max(self.since, 0.0) // plan.cycle)
+        self._at(first * plan.cycle + plan.cycle - plan.quiet, self._quiet)
+        self._at(plan.length, self._finish)
+
+    def _plan_stream(self, shape: Shape, weights: list[float], closed: bool) -> None:
+        mix = Mix(weights, [scenario.faults for scenario in self.plan.scenarios])
+        if closed:
+            self._users.append(Users(self, shape, mix))
+            self._at(max(self.since, 0.0), self._users[-1].adjust)
+            return
+        workers = self.plan.workers
+        arrivals: Arrivals
+        if self.plan.arrivals == "poisson":
+            arrivals = Poisson(shape, self.worker, workers, self.since, self.plan.seed)
+        else:
+            arrivals = Regular(shape, self.worker, workers, self.since)
+        self._at(arrivals.time, _Stream(self, arrivals, mix).due)
+
+    def _at(self, when: float, call: Callable[[float], float | None]) -> None:
+        if when <= self.plan.length:
+            heapq.heappush(self._schedule, (when, next(self._order), call))
+
+    def _ring(self) -> None:
+        """Do everything that is due, in the order of its times, then sleep until the next."""
+        schedule = self._schedule
+        while schedule and schedule[0][0] <= self.now() and not self.done.is_set():
+            when, order, call = schedule[0]
+            following = call(when)
+            if following is None or following > self.plan.length:
+                heapq.heappop(schedule)
+            else:
+                heapq.heapreplace(schedule, (following, order, call))
+        if schedule and self._alarm is not None and not self.done.is_set():
+            self._alarm.set(self.zero + schedule[0][0])
+
+    def _quiet(self, when: float) -> float:
+        self._rest(final=False)
+        self.resumed = when + self.plan.quiet
+        return when + self.plan.cycle
+
+    def _finish(self, when: float) -> None:
+        self.done.set()
+
+    def _rest(self, *, final: bool) -> None:
+        """The load of this cycle is over: users go, streams end, and our connections close unless they are kept."""
+        for users in self._users:
+            users.rest()
+        for runner in self.runners:
+            runner.rest(final=final)
+        self.pool.rest(close=self.plan.connections == "close-in-quiet")
+
+    def _sweep(self) -> None:
+        self.pool.sweep(self.now())
+        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+    # One request ---------------------------------------------------------------------------------------------------
+
+    def arrive(
+        self, intended: float, scenario: int, fault: str | None, ended: Callable[[bool], None] | None = None
+    ) -> bool:
+        """A request of `scenario` was due at `intended`: count it and send it; False when that could not be."""
+        tally = self.tallies.of(int(intended // self.plan.cycle), scenario)
+        tally.due += 1
+        now = self.now()
+        missed = now - intended > CATCH_UP_S and intended < self.since + CATCH_UP_S
+        if missed or self.in_flight >= self.most_in_flight:
+            tally.dropped += 1
+            return False
+        if self.backoff.active and not self.backoff.admit(now):
+            tally.withheld += 1
+            return False
+        tally.sent += 1
+        tally.open += 1
+        tally.lateness.record(now - intended)
+        self.in_flight += 1
+        self.runners[scenario].start(Job(tally, intended, now, ended), fault)
+        return True
+
+    def landed(self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None) -> None:
+        """A whole response arrived."""
+        now = self.now()
+        tally = job.tally
+        tally.landed += 1
+        took = now - job.intended
+        tally.response.record(took)
+        tally.service.record(now - job.fired)
+        good = status in scenario.status if scenario.status else status < 400
+        if not good:
+            tally.error(f"status_{status}")
+        elif scenario.max_s is not None and took > scenario.max_s:
+            tally.error("slow")
+        if status in PUSH_BACK and status not in scenario.status:
+            self.backoff.failed(now, f"status {status}", retry_after=retry_after)
+        else:
+            self.backoff.succeeded(now)
+        self._end(job, good)
+
+    def failed(self, job: Job, kind: str) -> None:
+        """No response will come. A timeout counts in the latencies with the time it was waited for."""
+        now = self.now()
+        tally = job.tally
+        tally.error(kind)
+        if kind == "timeout":
+            tally.response.record(now - job.intended)
+            tally.service.record(now - job.fired)
+        self.backoff.failed(now, kind, hard=kind == "refused")
+        if kind in ("refused", "connection"):
+            self.dialler.refresh()
+        self._end(job, False)
+
+    def faulted(self, job: Job, kind: str, *, answered: bool) -> None:
+        """A request was broken on purpose, as planned; `answered`: the target had begun to answer it."""
+        job.tally.fault(kind)
+        if answered:
+            self.backoff.succeeded(self.now())
+        else:
+            self.backoff.gave_up()
+        self._end(job, True)
+
+    def cut(self, job: Job) -> None:
+        """A request was still in flight when the whole load ended."""
+        job.tally.error("cut_off")
+        self.backoff.gave_up()
+        self._end(job, False)
+
+    def _end(self, job: Job, good: bool) -> None:
+        job.tally.open -= 1
+        self.in_flight -= 1
+        if job.ended is not None:
+            job.ended(good)
+
+
+class _Stream:
+    """Arrivals of an open model in the schedule."""
+
+    def __init__(self, engine: Engine, arrivals: Arrivals, mix: Mix) -> None:
+        self._engine = engine
+        self._arrivals = arrivals
+        self._mix = mix
+
+    def due(self, when: float) -> float:
+        """Fire the arrival that is due at `when`; the time of the next one."""
+        arrivals = self._arrivals
+        scenario = self._mix.scenario(arrivals.k)
+        self._engine.arrive(when, scenario, self._mix.fault(arrivals.k, scenario))
+        arrivals.advance()
+        return arrivals.time

@@ -1,0 +1,93 @@
+"""One-shot alarms by absolute time: a timerfd where there is one, the loop's own timers elsewhere.
+
+epoll and libuv round timers to milliseconds; a timerfd becomes readable at the nanosecond asked for
+(timerfd_create(2)). Python has it from 3.13 on; before, libc is called directly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+_TFD_TIMER_ABSTIME = 1
+_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC  # TFD_NONBLOCK and TFD_CLOEXEC have these values
+
+
+class Alarm(Protocol):
+    """Calls its callback once at, or just after, the absolute monotonic time it was set to."""
+
+    def set(self, when: float) -> None:
+        """Ring at `when` (CLOCK_MONOTONIC seconds) instead of any earlier setting; at once if that is past."""
+
+    def close(self) -> None:
+        """Never ring again."""
+
+
+class TimerFd:
+    """An alarm on a Linux timerfd; OSError where the kernel has none."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, _FLAGS)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+        self._spec = (ctypes.c_long * 4)()  # struct itimerspec: interval s, ns; value s, ns
+        self._loop = loop
+        self._ring = ring
+        loop.add_reader(self._fd, self._readable)
+
+    def set(self, when: float) -> None:
+        """Ring at `when`; a time of zero would disarm, so the past is one nanosecond after boot."""
+        seconds = int(when)
+        self._spec[2] = seconds
+        self._spec[3] = int((when - seconds) * 1e9) if when > 0 else 1
+        self._libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, self._spec, None)
+
+    def close(self) -> None:
+        """Never ring again."""
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+    def _readable(self) -> None:
+        try:
+            os.read(self._fd, 8)
+        except BlockingIOError:  # set anew between the wake-up and now
+            return
+        self._ring()
+
+
+class LoopAlarm:
+    """An alarm on the event loop's own timers: millisecond precision, everywhere."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
+        self._loop = loop
+        self._ring = ring
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, when: float) -> None:
+        """Ring at `when`."""
+        self.close()
+        self._handle = self._loop.call_later(max(0.0, when - time.monotonic()), self._ring)
+
+    def close(self) -> None:
+        """Never ring again."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+def alarm(loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> Alarm:
+    """The most precise alarm that this machine has."""
+    if sys.platform == "linux":
+        try:
+            return TimerFd(loop, ring)
+        except (OSError, AttributeError):  # an old kernel, or a libc without the call
+            pass
+    return LoopAlarm(loop, ring)

@@ -1,0 +1,127 @@
+"""A load worker: `python -m soak.load.worker`, started by `LoadGenerator`, in a process of its own.
+
+stdin: the plan, then a line to stop; when it ends, the parent is gone and so are we, at once.
+stdout: the deltas, once a second. When the parent does not read, nothing waits: the counts go on adding up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import resource
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from soak.load.engine import Engine
+from soak.load.frames import LENGTH, Order, pack
+from soak.load.tally import LoadDelta
+
+DELTA_S = 1.0
+_GRACE_S = 2.0  # between the end of the parent's pipe and the end of this process, whatever it is doing
+
+
+class Reporter:
+    """Writes deltas to the pipe without ever waiting for its reader."""
+
+    def __init__(self, engine: Engine, fd: int) -> None:
+        self._engine = engine
+        self._fd = fd
+        self._rest = b""
+        self._cpu = 0.0
+        os.set_blocking(fd, False)
+
+    def report(self) -> None:
+        """Send what happened since the last report; when the pipe is full, later and together."""
+        self._push()
+        if self._rest:
+            return
+        deltas = self._engine.drain()
+        if not deltas:
+            now = self._engine.now()
+            deltas = [LoadDelta(now, now, self._engine.cycle(now), self._engine.plan.scenarios[0].name)]
+        cpu = time.process_time()
+        deltas[0].worker_cpu_s, self._cpu = cpu - self._cpu, cpu
+        deltas[0].worker_rss = resident_bytes()
+        for delta in deltas:
+            delta.worker = self._engine.worker
+        self._rest = pack(deltas)
+        self._push()
+
+    def _push(self) -> None:
+        try:
+            while self._rest:
+                self._rest = self._rest[os.write(self._fd, self._rest) :]
+        except BlockingIOError:
+            pass
+
+    async def last(self) -> None:
+        """The final report: tries for two seconds."""
+        for _ in range(20):
+            self.report()
+            if not self._rest:
+                return
+            await asyncio.sleep(0.1)
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process."""
+    return int(Path("/proc/self/statm").read_bytes().split()[1]) * resource.getpagesize()
+
+
+async def _work(order: Order) -> None:
+    engine = Engine(order.plan, order.zero, order.worker, order.since)
+    loop = asyncio.get_running_loop()
+    threading.Thread(target=_watch_parent, args=(loop, engine), daemon=True).start()
+    reporter = Reporter(engine, sys.stdout.fileno())
+    running = loop.create_task(engine.run())
+    while not running.done():
+        await asyncio.wait([running], timeout=DELTA_S)
+        if not running.done():
+            reporter.report()
+    await reporter.last()
+    running.result()
+
+
+def _watch_parent(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
+    """In a thread, so that a scenario that hogs the loop cannot keep this process alive either."""
+    line = os.read(0, 64)
+    try:
+        loop.call_soon_threadsafe(engine.stop)
+    except RuntimeError:  # the loop has ended already
+        return
+    if not line:
+        time.sleep(_GRACE_S)
+        os._exit(1)
+
+
+def read_order(stream: BinaryIO) -> Order:
+    """The order that the parent wrote: its length in eight bytes, then the pickle."""
+    length = int.from_bytes(stream.read(LENGTH), "little")
+    order = pickle.loads(stream.read(length))  # noqa: S301  # written by our own parent on a pipe nobody else has
+    if not isinstance(order, Order):
+        raise TypeError(f"expected an order, not {type(order)}")
+    return order
+
+
+def main() -> None:
+    """Run one worker to its end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        order = read_order(stdin)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(_work(order))
+    else:
+        uvloop.run(_work(order))
+
+
+if __name__ == "__main__":
+    main()
