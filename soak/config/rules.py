@@ -21,7 +21,7 @@ _TABLES_OF_CHECKS = {
 }
 _STREAM_KEYS = ("duration", "messages", "sequence", "validate", "streams", "expect_refused", "hold")
 _WEBSOCKET_KEYS = ("subprotocols", "send", "until")
-_HTTP_KEYS = ("method", "json", "data")
+_BODY_KEYS = ("json", "data")
 _OPEN_MODEL = ("low", "high")
 
 
@@ -103,7 +103,8 @@ def _check_kind(scenario: Scenario, raw: Table, place: Place) -> None:
     foreign: list[tuple[Sequence[str], Sequence[str]]] = [
         (_STREAM_KEYS, STREAMS),
         (_WEBSOCKET_KEYS, ("websocket",)),
-        (_HTTP_KEYS, ("http", "sse")),
+        (("method",), ("http", *STREAMS)),
+        (_BODY_KEYS, ("http", "sse")),
         (("function",), ("python",)),
     ]
     for names, kinds in foreign:
