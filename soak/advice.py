@@ -82,6 +82,18 @@ ADVICE: dict[str, Advice] = {
         "{url} is not the URL of a store.",
         "Use sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.",
     ),
+    "analysis_failed": Advice(
+        "The analysis of the run broke: {why}.",
+        "What was sampled is stored: `soak report` tries again. Please report this, it is a fault in soak.",
+    ),
+    "target_died": Advice(
+        "The target ended in cycle {cycle}: {why}.",
+        "Its last words are in {log}; what was sampled until then is kept and reported.",
+    ),
+    "target_killed": Advice(
+        "The target was killed for its memory in cycle {cycle}: {why}.",
+        "The report shows what grew until then; raise the memory limit only when that growth is what you expect.",
+    ),
     "target_died_starting": Advice(
         "The target {command} ended before it was ready: {why}. The last lines of {log}:\n{tail}\n",
         "Start the command by hand to see what it lacks; it runs in target.cwd with target.env.",

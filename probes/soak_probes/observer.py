@@ -11,10 +11,8 @@ from soak_probes.probes import PROBES
 from soak_probes.probes.base import Probe, Values
 from soak_probes.reading import NOTHING_EXCLUDED, TOTAL, Excluded, ProcessGone, Reading, Refused
 from soak_probes.sockdiag import SocketStates
-from soak_probes.tree import ProcessTree
+from soak_probes.tree import Process, ProcessTree
 from soak_probes.view import Budget, Moment, View
-
-Exclusions = Callable[[], Mapping[int, Excluded]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +37,13 @@ class Observer:
         self,
         tree: ProcessTree,
         *,
-        exclusions: Exclusions = dict,
+        exclude: Mapping[int, Excluded] | None = None,
         probes: Sequence[type[Probe]] = PROBES,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`exclusions` gives, by pid, what is the agent's."""
+        """`exclude` says, by pid, what is the agent's; it may be replaced at any time."""
         self._tree = tree
-        self._exclusions = exclusions
+        self.exclude: Mapping[int, Excluded] = exclude or {}
         self._probes = [probe() for probe in probes]
         self._monotonic = monotonic
         self._budget = Budget()
@@ -58,6 +56,11 @@ class Observer:
     def tree(self) -> ProcessTree:
         """The processes that are looked at."""
         return self._tree
+
+    @property
+    def processes(self) -> list[Process]:
+        """The processes as of the last sample."""
+        return self._tree.processes
 
     def close(self) -> None:
         """Close all files and sockets."""
@@ -73,9 +76,8 @@ class Observer:
         """All readings of now, totals first; details=False leaves out the single processes. Empty once all are gone."""
         self._tree.refresh()
         moment = self._moment(deep)
-        exclusions = self._exclusions()
         views = [
-            View(process, moment, exclusions.get(process.pid, NOTHING_EXCLUDED))
+            View(process, moment, self.exclude.get(process.pid, NOTHING_EXCLUDED))
             for process in self._tree.processes
             if not process.stat.dead
         ]

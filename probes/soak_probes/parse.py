@@ -28,7 +28,7 @@ class Stat:
 
 
 def parse_stat(data: bytes) -> Stat:
-    """Parse /proc/PID/stat; the name may hold spaces and brackets, so the *last* bracket ends it. ValueError if not so."""
+    """Parse /proc/PID/stat; the *last* bracket ends the name, which may hold brackets. ValueError if it is none."""
     opening, closing = data.index(b"("), data.rindex(b")")
     rest = data[closing + 2 :].split()
     if len(rest) < 20:
@@ -60,7 +60,7 @@ class Rollup:
 
 
 def parse_rollup(data: bytes) -> Rollup:
-    """Parse smaps_rollup: uss = private clean + dirty (huge pages too); swap is the proportional share, so it adds up."""
+    """Parse smaps_rollup: uss is what is private, huge pages too; swap is divided like pss, so that it adds up."""
     sizes = _kib_fields(data)
     private = ("Private_Clean", "Private_Dirty", "Private_Hugetlb")
     return Rollup(
@@ -112,7 +112,7 @@ def fd_kind(link: str) -> str:
 def _path_kind(path: str) -> str:
     if path.startswith(("/dev/pts/", "/dev/ptmx", "/dev/tty")):
         return "pty"
-    if path.startswith("/dev/") and not path.startswith(("/dev/shm/", "/dev/mqueue/")):
+    if path.startswith("/dev/") and path.split("/")[2] not in ("shm", "mqueue"):
         return "device"
     return "memfd" if path.startswith("/memfd:") else "file"
 
@@ -155,3 +155,10 @@ def parse_net_unix(data: bytes) -> frozenset[int]:
     """The inodes of a /proc/PID/net/unix table."""
     rows = (line.split() for line in data.splitlines()[1:])
     return frozenset(int(words[6]) for words in rows if len(words) > 6)
+
+
+def parse_listeners(data: bytes, port: int) -> frozenset[int]:
+    """The inodes of the sockets that listen on a port, from a /proc/PID/net/tcp or tcp6 table."""
+    rows = (line.split() for line in data.splitlines()[1:])
+    listening = (row for row in rows if len(row) > 9 and row[3] == b"0A")
+    return frozenset(int(row[9]) for row in listening if int(row[1].rpartition(b":")[2], 16) == port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -73,11 +74,10 @@ class ProcFiles:
         with _as_reasons(name):
             descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._dir)
             try:
-                for entry in os.listdir(descriptor):
-                    try:
-                        found[entry] = os.readlink(entry, dir_fd=descriptor)
-                    except FileNotFoundError:
-                        continue
+                with os.scandir(descriptor) as entries:
+                    for entry in entries:
+                        with contextlib.suppress(FileNotFoundError):
+                            found[entry.name] = os.readlink(entry.name, dir_fd=descriptor)
             finally:
                 os.close(descriptor)
         return found
@@ -93,7 +93,7 @@ class ProcFiles:
             return os.stat(name, dir_fd=self._dir)
 
 
-class _as_reasons:  # noqa: N801 - reads as a statement
+class _as_reasons:
     """Turns what the kernel refuses into Refused or ProcessGone; a plain class costs a quarter of a generator."""
 
     def __init__(self, what: str) -> None:
@@ -102,7 +102,7 @@ class _as_reasons:  # noqa: N801 - reads as a statement
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if isinstance(error, (ProcessLookupError, FileNotFoundError)):
             raise ProcessGone(self._what) from None
         if isinstance(error, PermissionError):

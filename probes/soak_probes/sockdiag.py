@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 from soak_probes.parse import TCP_STATES, parse_net_table, parse_net_unix
 from soak_probes.procfs import ProcFiles
@@ -120,6 +121,6 @@ def _unix_inode(message: bytes) -> int:
 
 def _own_namespace() -> str:
     try:
-        return os.readlink("/proc/self/ns/net")
+        return str(Path("/proc/self/ns/net").readlink())
     except OSError:
         return ""

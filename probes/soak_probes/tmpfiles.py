@@ -18,6 +18,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from soak_probes.parse import parse_environ
@@ -46,7 +47,7 @@ def temp_dir(environ: Mapping[str, str]) -> str:
 
 
 def tmp_files_of(view: View) -> dict[FileKey, TmpFile] | None:
-    """(device, inode) -> file, of one process; None when not due. Refused: descriptors or environment are not ours to read."""
+    """(device, inode) -> file, of one process; None when not due. Refused when descriptors or environment are."""
     if "tmp" not in view.memo:
         table = view.fd_table()
         if table is None or not view.moment.tmp_due:
@@ -134,7 +135,7 @@ def _is_private(view: View, directory: str) -> bool:
     if status.st_uid == user and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return True
     try:
-        ours = os.stat(directory)
+        ours = Path(directory).stat()
     except OSError:
         return True
     return (ours.st_dev, ours.st_ino) != (status.st_dev, status.st_ino)

@@ -83,7 +83,7 @@ class ProcessTree:
         reaper_pid: int | None = None,
         follow: bool = True,
     ) -> None:
-        """`roots` by (pid, start time); children of `reaper_pid` that are no root are orphans; follow=False: roots only."""
+        """`roots` by (pid, start time); other children of `reaper_pid` are orphans; follow=False: roots only."""
         self._roots = tuple(roots)
         self._proc_root = proc_root
         self._reaper_pid = reaper_pid
@@ -212,10 +212,11 @@ class ProcessTree:
 
     def _children_by_scan(self) -> dict[int, list[int]]:
         children: dict[int, list[int]] = {}
-        for name in os.listdir(self._proc_root):
-            if name.isdigit():
-                with contextlib.suppress(ProcessGone, Refused, ValueError):
-                    children.setdefault(_ppid(name, self._proc_root), []).append(int(name))
+        with os.scandir(self._proc_root) as entries:
+            pids = [entry.name for entry in entries if entry.name.isdigit()]
+        for pid in pids:
+            with contextlib.suppress(ProcessGone, Refused, ValueError):
+                children.setdefault(_ppid(pid, self._proc_root), []).append(int(pid))
         return children
 
     def _assign_roles(self) -> None:

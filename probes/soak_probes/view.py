@@ -48,7 +48,7 @@ class Budget:
 
 @dataclass(slots=True)
 class Moment:
-    """One sample of the whole tree. `now` in seconds of CLOCK_MONOTONIC, `boot` of CLOCK_BOOTTIME (start times' axis)."""
+    """One sample of the whole tree: `now` in seconds of CLOCK_MONOTONIC, `boot` of CLOCK_BOOTTIME like start times."""
 
     tree: ProcessTree
     states: SocketStates

@@ -7,7 +7,7 @@ from soak_probes.view import View
 
 
 class FdKinds(Probe):
-    """Descriptors by what they are: file, socket, pipe, pty, eventpoll, inotify, … (a readlink each, when they moved)."""
+    """Descriptors by what they are: file, socket, pipe, pty, eventpoll, … (a readlink each, when they moved)."""
 
     name = "fds"
     unit = "count"

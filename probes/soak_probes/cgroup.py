@@ -1,0 +1,108 @@
+"""Control groups, version 1 and 2: where a process's group is mounted, and what its files say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+V2 = ""  # the key of the unified hierarchy
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mounted hierarchy: its controllers (V2 for the unified one), where, and which group its root shows."""
+
+    controllers: frozenset[str]
+    point: str
+    root: str
+
+
+def parse_cgroup(data: str) -> Mapping[str, str]:
+    """controller -> group of /proc/PID/cgroup; the unified hierarchy under V2."""
+    groups: dict[str, str] = {}
+    for line in data.splitlines():
+        _, controllers, group = line.split(":", 2)
+        for controller in controllers.split(","):
+            groups[controller.removeprefix("name=")] = group
+    return groups
+
+
+def parse_mounts(data: str) -> list[Mount]:
+    """The cgroup mounts in /proc/PID/mountinfo (proc_pid_mountinfo(5))."""
+    mounts = []
+    for line in data.splitlines():
+        before, separator, after = line.partition(" - ")
+        fields, tail = before.split(), after.split()
+        if not separator or tail[0] not in ("cgroup", "cgroup2"):
+            continue
+        controllers = {V2} if tail[0] == "cgroup2" else set(tail[2].split(","))
+        mounts.append(Mount(frozenset(controllers), _unescape(fields[4]), _unescape(fields[3])))
+    return mounts
+
+
+def group_folder(controller: str, groups: Mapping[str, str], mounts: list[Mount]) -> Path | None:
+    """Where the group of a controller lies: its own hierarchy (version 1) if it has one, else the unified one."""
+    for name in (controller, V2):
+        group = groups.get(name)
+        for mount in mounts:
+            if group is not None and name in mount.controllers:
+                folder = _below(mount, group)
+                if folder is not None:
+                    return folder
+    return None
+
+
+def memory_folder(pid: int, proc_root: str = "/proc") -> Path | None:
+    """The folder of the memory controller of a process; None if it has none that can be seen from here."""
+    return controller_folder("memory", pid, proc_root)
+
+
+def controller_folder(controller: str, pid: int, proc_root: str = "/proc") -> Path | None:
+    """The folder of one controller for a process, as mounted here."""
+    try:
+        groups = parse_cgroup(Path(proc_root, str(pid), "cgroup").read_text())
+        mounts = parse_mounts(Path(proc_root, "self", "mountinfo").read_text())
+    except (OSError, ValueError):
+        return None
+    return group_folder(controller, groups, mounts)
+
+
+def parse_flat(data: str) -> dict[str, int]:
+    """A `key value` file such as memory.events, memory.stat, memory.oom_control or vmstat."""
+    pairs = (line.split() for line in data.splitlines())
+    return {words[0]: int(words[1]) for words in pairs if len(words) == 2 and words[1].isdigit()}
+
+
+def oom_kills(pid: int, proc_root: str = "/proc") -> Callable[[], int | None]:
+    """A function that reads how often the kernel killed for memory in the group that `pid` is in now.
+
+    The group's own counter if there is one, else that of the whole machine; None once neither can be read.
+    """
+    folder = memory_folder(pid, proc_root)
+    candidates = [folder / "memory.events", folder / "memory.oom_control"] if folder else []
+    candidates.append(Path(proc_root, "vmstat"))
+    # Decided once: the group may be gone when its process is, and another file's number would not compare.
+    chosen = next((path for path in candidates if _oom_kill(path) is not None), None)
+    return lambda: _oom_kill(chosen) if chosen else None
+
+
+def _oom_kill(path: Path) -> int | None:
+    try:
+        return parse_flat(path.read_text()).get("oom_kill")
+    except OSError:
+        return None
+
+
+def _below(mount: Mount, group: str) -> Path | None:
+    """The folder of a group below a mount that may show only a part of the hierarchy."""
+    if group.startswith("/.."):
+        return None  # outside this cgroup namespace
+    root = mount.root.rstrip("/")
+    relative = group.removeprefix(root) if root and (group + "/").startswith(root + "/") else group
+    folder = Path(mount.point, relative.lstrip("/"))
+    return folder if folder.is_dir() else None
+
+
+def _unescape(field: str) -> str:
+    return field.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
