@@ -1,0 +1,231 @@
+"""The parts of the guest put together: begins, answers requests, and leaves.
+
+Nothing is pushed: the asker sends `{"op": "read", ...}` and gets one line back. All numbers are of this process alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import PROTOCOL
+from .births import Births
+from .handles import Handles, living_tasks
+from .headroom import room_for
+from .heap import TRACE_BYTES, Off, choose
+from .names import Names
+from .server import Server
+from .stdlib import load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+TOP = 60  # stacks sent by size, and as many by growth
+TYPES = 200  # types sent by count, and as many by growth
+BASELINE_FLOOR = 512  # bytes: smaller sites count as nothing in the first reading
+HANDLE_GROUPS = 40  # stacks sent for each kind of handle, by count and by growth
+
+
+class Agent:
+    """One per process."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.gc = load("gc")
+        self.clock = load("time").perf_counter
+        self.count_elements = load("_collections")._count_elements
+        self.pid = os.getpid()
+        self.heap: Off = Off()
+        self.heap_why = ""
+        self.names = Names()
+        self.baseline: dict[int, int] = {}
+        self.type_baseline: dict[str, int] = {}
+        self.operations = {"hello": self.hello, "read": self.read, "heap": self.switch_heap, "detach": self.detach}
+        self.server = Server(settings["SOAK_AGENT_DIR"], self.answer, self.look)
+
+    def begin(self) -> None:
+        """Open the socket, listen for births, choose the heap backend."""
+        self.server.open()
+        self.births = Births(self.server.wake_read)
+        self.handles = Handles(self.births)
+        if self.settings.get("SOAK_AGENT_HANDLES", "1") != "0":
+            self.births.start()
+        frames, interval = self._number("SOAK_AGENT_FRAMES", 1), self._number("SOAK_AGENT_INTERVAL", 0)
+        self.heap, self.heap_why = choose(self.settings.get("SOAK_AGENT_HEAP", "auto"), frames, interval)
+        os.register_at_fork(before=_quietly(self.server.pause), after_in_parent=_quietly(self.server.resume),
+                            after_in_child=_quietly(self.reborn))  # fmt: skip
+
+    def _number(self, name: str, default: int) -> int:
+        try:
+            return int(self.settings.get(name) or default)
+        except ValueError:
+            return default
+
+    def look(self) -> None:
+        """Notice our own thread, and what the target imported."""
+        self.births.own.clear()
+        self.births.own.add(load("_thread").get_ident())
+        if self.births.handlers:
+            self.births.look()
+
+    def reborn(self) -> None:
+        """In a forked child: same settings, own socket, own baseline; threads and children stayed with the parent."""
+        self.pid = os.getpid()
+        self.baseline, self.type_baseline = {}, {}
+        self.births.own.clear()
+        self.births.threads.clear()
+        self.births.forks = []
+        self.handles.clear()
+        self.server.reborn()
+        self.births.spare = self.server.wake_read
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The reply to one request; ValueError names an operation that does not exist."""
+        self.look()
+        operation = self.operations.get(str(request.get("op")))
+        if operation is None:
+            raise ValueError(f"no operation {request.get('op')!r}")
+        return operation(request)
+
+    def hello(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Who and what this process is."""
+        with open("/proc/self/stat", "rb") as stat:
+            start = int(stat.read().rpartition(b")")[2].split()[19])
+        return {
+            "protocol": PROTOCOL, "pid": self.pid, "start_time": start, "ppid": os.getppid(),
+            "python": "{}.{}.{}".format(*sys.version_info), "executable": sys.executable,
+            "pid_ns": os.readlink("/proc/self/ns/pid"), "heap_mode": self.heap.name, "heap_why": self.heap_why,
+            "frames": self.heap.frames, "handles": bool(self.births.handlers), **self.server.footprint(),
+        }  # fmt: skip
+
+    def read(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One reading of everything; `collect` runs one gc.collect() first, `top` bounds the stacks sent."""
+        pauses: dict[str, float] = {}
+        warnings: list[str] = []
+        if request.get("collect", True):
+            self._timed(pauses, "gc_collect", self.gc.collect)
+        counts = self._timed(pauses, "types", self._count_types)
+        sites, traced, own = self._sites(int(request.get("top", TOP)), pauses, warnings)
+        cycle = request.get("cycle")
+        if isinstance(cycle, int):
+            self.heap.mark(cycle + 1)
+        owned = self.server.footprint()
+        groups, failed = self.handles.read(set(owned["inodes"]), self.births.own, HANDLE_GROUPS)  # type: ignore[call-overload]  # a list of int
+        tmp_files, tmp_bytes = self.handles.tmp_totals()
+        return {
+            "pid": self.pid, "mode": self.heap.name, "frames": self.heap.frames, "traced_bytes": traced,
+            "agent_bytes": own, "gc_objects": sum(counts.values()), "tasks": len(living_tasks()),
+            "threads": max(0, len(sys._current_frames()) - 1), "pause_ms": max(pauses.values()) * 1e3,
+            "pauses_ms": {name: seconds * 1e3 for name, seconds in pauses.items()}, "sites": sites,
+            "types": self._types(counts, int(request.get("types", TYPES))), "handles": groups,
+            "tmp_files": tmp_files, "tmp_bytes": tmp_bytes, "warnings": warnings + failed,
+        }  # fmt: skip
+
+    def _timed(self, pauses: dict[str, float], name: str, act: Any) -> Any:
+        begun = self.clock()
+        result = act()
+        pauses[name] = self.clock() - begun
+        return result
+
+    def _count_types(self) -> dict[type, int]:
+        """Living gc objects by type: one pass in C, without letting another thread in."""
+        counts: dict[type, int] = {}
+        self.count_elements(counts, map(type, self.gc.get_objects()))
+        return counts
+
+    def _types(self, counts: dict[type, int], top: int) -> list[dict[str, Any]]:
+        named: dict[str, int] = {}
+        for kind, count in counts.items():
+            name = _type_name(kind)
+            named[name] = named.get(name, 0) + count
+        if not self.type_baseline:
+            self.type_baseline = dict(named)
+        before = self.type_baseline
+        chosen = set(sorted(named, key=lambda name: -named[name])[:top])
+        chosen.update(sorted(named, key=lambda name: before.get(name, 0) - named[name])[:top])
+        return [{"type": name, "count": named[name]} for name in sorted(chosen, key=lambda name: -named[name])]
+
+    def _sites(self, top: int, pauses: dict[str, float], warnings: list[str]) -> tuple[list[dict[str, Any]], Any, int]:
+        short = room_for(self.heap.blocks() * TRACE_BYTES)
+        if short:
+            warnings.append(f"heap not read: {short}")
+            return [], None, 0
+        traced, own, sites = self._timed(pauses, "heap", self.heap.read)
+        if not self.baseline:
+            self.baseline = {hash(site[4]): site[0] for site in sites if site[0] >= BASELINE_FLOOR} or {0: 0}
+        before = self.baseline
+        chosen = sorted(sites, key=lambda site: -site[0])[:top]
+        chosen += sorted(sites, key=lambda site: before.get(hash(site[4]), 0) - site[0])[:top]
+        unique = list({id(site): site for site in chosen}.values())
+        self.names.learn({(f[0], f[1]) for site in unique for f in site[4] if f[2] is None})
+        return [self._site(site) for site in unique], traced, own
+
+    def _site(self, site: list[Any]) -> dict[str, Any]:
+        size, count, error, births, stack = site
+        frames = [[file, line, self.names.of(file, line) if name is None else name] for file, line, name in stack]
+        row = {"bytes": size, "count": count, "partial": len(frames) <= 1, "stack": frames}
+        if error is not None:
+            row["error"] = error
+        if births is not None:
+            row["births"] = births
+        return row
+
+    def switch_heap(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Change the heap backend: `mode`, `frames`, `interval`; what was known by the old one is forgotten."""
+        self.heap.stop()
+        self.baseline = {}
+        frames, interval = int(request.get("frames", 1)), int(request.get("interval", 0))
+        self.heap, self.heap_why = choose(str(request.get("mode", "auto")), frames, interval)
+        return {"heap_mode": self.heap.name, "heap_why": self.heap_why, "frames": self.heap.frames}
+
+    def detach(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Stop everything after this reply; says what cannot be removed."""
+        self.heap.stop()
+        self.births.stop()
+        self.server.leave()
+        global _agent
+        _agent = None
+        remains = ["three fork hooks that return at once"]
+        if self.births.hooked:
+            remains.append("an audit hook with nothing to look for")
+        return {"remains": remains}
+
+
+_module_of = type.__dict__["__module__"].__get__  # past metaclasses, which may run the target's code
+_name_of = type.__dict__["__qualname__"].__get__
+
+
+def _type_name(kind: type) -> str:
+    module, name = _module_of(kind), _name_of(kind)
+    return str(name) if module == "builtins" or not isinstance(module, str) else f"{module}.{name}"
+
+
+_agent: Agent | None = None
+
+
+def running() -> bool:
+    """True while the agent serves in this very process."""
+    return _agent is not None and _agent.pid == os.getpid() and not _agent.server.ended
+
+
+def begin(settings: Mapping[str, str]) -> bool:
+    """Start with `settings` (the SOAK_AGENT_* variables); False when there is no folder to serve in."""
+    global _agent
+    if _agent is not None or not settings.get("SOAK_AGENT_DIR"):
+        return _agent is not None
+    agent = Agent(dict(settings))
+    agent.begin()
+    _agent = agent
+    return True
+
+
+def _quietly(act: Any) -> Any:
+    def quiet() -> None:
+        try:
+            act()
+        except Exception:
+            pass
+
+    return quiet

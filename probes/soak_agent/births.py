@@ -1,0 +1,252 @@
+"""Who made what: an audit hook and two registries write down the stack in which each handle was born.
+
+Audit hooks cannot be removed, so this one looks an event up in a table that `stop()` empties. Threads before Python 3.12
+and tasks raise no event: there the interpreter's own private registries (`threading._limbo`, the weak set of asyncio's
+tasks) are given a class that notes the addition. Tables are keyed by what the kernel or the interpreter reuses (descriptor
+number, object address), so that they cannot outgrow the number of things alive at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .stacks import LINKS, capture
+from .stdlib import load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .stacks import Chain
+
+FORKS = 4096  # child events kept between readings
+PATHS = 8192  # temporary files and databases remembered
+OBJECTS = 100_000  # addresses remembered before the dead are swept out
+TMP = tuple(
+    {os.path.join(os.path.realpath(place), "") for place in (os.environ.get("TMPDIR") or "/tmp", "/tmp", "/var/tmp", "/dev/shm")}  # noqa: S108, E501 - looked at, not used
+)
+
+
+class Births:
+    """Tables of births; `fds`, `socks`, `threads`, `tasks`, `tmp` by key, `forks` in order of time."""
+
+    def __init__(self, spare: int) -> None:
+        self.spare = spare  # a descriptor of ours: duplicating it shows which number comes next
+        self.own: set[int] = set()  # identifiers of our own threads, which are not listened to
+        self.clock = load("time").monotonic
+        self.boot_clock = load("time").clock_gettime
+        self.ident = load("_thread").get_ident
+        self.ref = load("_weakref").ref
+        self.handlers: dict[str, Any] = {}
+        self.current_task: Any = None
+        self.running_loop: Any = None
+        self.undo: list[tuple[Any, Any]] = []
+        self.hooked = self.threads_hooked = self.tasks_hooked = False
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every birth."""
+        self.fds: dict[int, tuple[Chain, Any, float]] = {}
+        self.socks: dict[int, tuple[Any, Chain, float]] = {}
+        self.threads: dict[int, tuple[Chain, float]] = {}
+        self.tasks: dict[int, tuple[Chain, float]] = {}
+        self.tmp: dict[str, tuple[Chain, float]] = {}
+        self.databases: dict[str, tuple[Chain, float]] = {}
+        self.forks: list[tuple[float, str, Chain, Any]] = []
+
+    def start(self) -> None:
+        """Begin to listen; the hook itself is installed once in the life of the process."""
+        if not self.hooked:
+            self.hooked = True
+            sys.addaudithook(_hook(self.handlers, self.own, self.ident))
+        self.handlers.update(
+            {
+                "open": self._open, "socket.__new__": self._socket, "subprocess.Popen": self._popen,
+                "os.fork": self._fork, "os.forkpty": self._forkpty, "os.posix_spawn": self._spawn,
+                "tempfile.mkstemp": self._tempfile, "tempfile.mkdtemp": self._tempfile, "os.mkdir": self._mkdir,
+                "os.remove": self._remove, "os.rmdir": self._remove, "os.rename": self._rename,
+                "sqlite3.connect": self._database, "import": self._import,
+                "_thread.start_joinable_thread": self._thread, "_thread.start_new_thread": self._thread,
+            }
+        )  # fmt: skip
+        self.look()
+
+    def stop(self) -> None:
+        """Listen no more and give the registries back."""
+        self.handlers.clear()
+        for put_back, value in self.undo:
+            put_back(value)
+        self.undo.clear()
+        self.threads_hooked = self.tasks_hooked = False
+        self.clear()
+
+    def look(self) -> None:
+        """Note threads and tasks from now on, as soon as the target has imported what makes them."""
+        modules = sys.modules
+        if not self.threads_hooked and hasattr(modules.get("threading"), "_active"):
+            self._watch_threads(modules["threading"])
+        if not self.tasks_hooked and hasattr(modules.get("asyncio.tasks"), "_unregister_task"):
+            self._watch_tasks(modules["asyncio.tasks"])
+        if self.threads_hooked and self.tasks_hooked:
+            self.handlers.pop("import", None)
+
+    def _watch_threads(self, threading: Any) -> None:
+        self.threads_hooked = True
+        if sys.version_info >= (3, 12):
+            return
+        limbo = threading._limbo
+        note = self.note_thread
+
+        class Limbo(dict):  # type: ignore[type-arg]  # looks like the dict it stands for
+            def __setitem__(self, key: Any, value: Any) -> None:
+                dict.__setitem__(self, key, value)
+                note(value)
+
+        threading._limbo = Limbo(limbo)
+        self.undo.append((lambda plain: setattr(threading, "_limbo", plain), limbo))
+
+    def _watch_tasks(self, tasks: Any) -> None:
+        self.tasks_hooked = True
+        asyncio_c = sys.modules.get("_asyncio") or tasks
+        self.running_loop = asyncio_c._get_running_loop if hasattr(asyncio_c, "_get_running_loop") else None
+        self.current_task = getattr(tasks, "_c_current_task", None) or tasks.current_task
+        weak = getattr(tasks, "_scheduled_tasks", None)
+        weak = getattr(tasks, "_all_tasks", None) if weak is None else weak
+        if type(weak).__name__ != "WeakSet":
+            return
+        plain, note = type(weak), self.note_task
+
+        class WeakSet(plain):  # type: ignore[misc, valid-type]  # the class of the registry that is there
+            def add(self, item: Any) -> None:
+                plain.add(self, item)
+                note(item)
+
+        weak.__class__ = WeakSet
+        self.undo.append((lambda kind: setattr(weak, "__class__", kind), plain))
+
+    def chain(self) -> Chain:
+        """The stack now, followed by those of the asyncio tasks that led to it."""
+        stack = capture()
+        if self.running_loop is not None:
+            loop = self.running_loop()
+            task = self.current_task(loop) if loop is not None else None
+            born = self.tasks.get(id(task)) if task is not None else None
+            if born is not None:
+                return (stack, *born[0][: LINKS - 1])
+        return (stack,)
+
+    def note_thread(self, thread: Any) -> None:
+        """A thread object is being started."""
+        try:
+            self.threads[id(thread)] = (self.chain(), self.clock())
+        except Exception:
+            pass
+
+    def note_task(self, task: Any) -> None:
+        """A task was made."""
+        try:
+            if len(self.tasks) > OBJECTS:
+                self.tasks.clear()
+            self.tasks[id(task)] = (self.chain(), self.clock())
+        except Exception:
+            pass
+
+    def _import(self, args: Any) -> None:
+        self.look()
+
+    def _thread(self, args: Any) -> None:
+        target = args[0]
+        owner = getattr(target, "__self__", None)
+        self.note_thread(target if owner is None else owner)
+
+    def _next_fd(self) -> int:
+        """The number the next descriptor will get: the lowest free one, by POSIX."""
+        number = os.dup(self.spare)
+        os.close(number)
+        return number
+
+    def _open(self, args: Any) -> None:
+        path, mode, flags = args
+        if isinstance(path, int):
+            self.fds[path] = (self.chain(), os.fstat(path).st_ino, self.clock())
+            return
+        path = os.fsdecode(path)
+        if path.endswith((".pyc", ".py")) and mode is not None:
+            return  # an import
+        chain, now = self.chain(), self.clock()
+        self.fds[self._next_fd()] = (chain, path, now)
+        if flags & os.O_CREAT:
+            self._maybe_tmp(path, chain, now)
+
+    def _maybe_tmp(self, path: str, chain: Chain, now: float) -> None:
+        path = os.path.abspath(path)
+        if path.startswith(TMP):
+            if len(self.tmp) >= PATHS:
+                self.tmp = {name: born for name, born in self.tmp.items() if os.path.lexists(name)}
+            if len(self.tmp) < PATHS:
+                self.tmp.setdefault(path, (chain, now))
+
+    def _tempfile(self, args: Any) -> None:
+        self._maybe_tmp(os.fsdecode(args[0]), self.chain(), self.clock())
+
+    def _mkdir(self, args: Any) -> None:
+        self._maybe_tmp(os.fsdecode(args[0]), self.chain(), self.clock())
+
+    def _remove(self, args: Any) -> None:
+        self.tmp.pop(os.fsdecode(args[0]), None)
+
+    def _rename(self, args: Any) -> None:
+        born = self.tmp.pop(os.fsdecode(args[0]), None)
+        if born is not None:
+            self._maybe_tmp(os.fsdecode(args[1]), *born)
+
+    def _database(self, args: Any) -> None:
+        path = os.path.abspath(os.fsdecode(args[0]))
+        if len(self.databases) >= PATHS:
+            self.databases.clear()
+        self.databases[path] = (self.chain(), self.clock())
+
+    def _socket(self, args: Any) -> None:
+        made, chain, now = args[0], self.chain(), self.clock()
+        if len(self.socks) > OBJECTS:
+            self.socks = {key: born for key, born in self.socks.items() if born[0]() is not None}
+        try:
+            self.socks[id(made)] = (self.ref(made), chain, now)
+        except TypeError:  # a bare socket of the C module cannot be referred to weakly
+            self.fds[self._next_fd()] = (chain, "socket:", now)
+
+    def _child(self, name: str, made: Any = None) -> None:
+        if len(self.forks) >= FORKS:
+            del self.forks[: FORKS // 2]
+        born = self.boot_clock(7)  # CLOCK_BOOTTIME, the axis of start times in /proc
+        self.forks.append((born, name, self.chain(), made))
+
+    def _popen(self, args: Any) -> None:
+        owner = sys._getframe(2).f_locals.get("self")  # Popen._execute_child
+        self._child(os.path.basename(os.fsdecode(args[0])), None if owner is None else self.ref(owner))
+
+    def _spawn(self, args: Any) -> None:
+        if sys._getframe(2).f_code.co_name != "_posix_spawn":  # subprocess said so already
+            self._child(os.path.basename(os.fsdecode(args[0])))
+
+    def _fork(self, args: Any) -> None:
+        self._child("")
+
+    def _forkpty(self, args: Any) -> None:
+        self._child("")
+        self.fds[self._next_fd()] = (self.chain(), "/dev/ptmx", self.clock())
+
+
+def _hook(handlers: dict[str, Any], own: set[int], ident: Any) -> Any:
+    find = handlers.get
+
+    def hook(event: str, args: Any) -> None:
+        handler = find(event)
+        if handler is not None and ident() not in own:
+            try:
+                handler(args)
+            except Exception:  # an exception here would abort what the target is doing
+                pass
+
+    return hook

@@ -1,0 +1,40 @@
+"""Found first on PYTHONPATH in a target: starts the agent, then makes room for the target's own sitecustomize.
+
+Written so that any Python can at least read it (a target may start an old one); the agent itself needs 3.9.
+"""
+import sys
+
+
+def _begin(bootstrap):
+    import os
+
+    package = os.path.dirname(bootstrap)
+    loader = sys.modules["_frozen_importlib_external"]
+    frozen = sys.modules["_frozen_importlib"]
+    name = "_soak_agent"
+    spec = loader.spec_from_file_location(
+        name, os.path.join(package, "__init__.py"), submodule_search_locations=[package]
+    )
+    module = frozen.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    module._private().begin(os.environ)
+
+
+def _chain():
+    """As if soak were not there: our folder leaves the path and the import runs once more."""
+    bootstrap = __file__.rpartition("/")[0]
+    sys.path[:] = [entry for entry in sys.path if entry != bootstrap]
+    sys.path_importer_cache.pop(bootstrap, None)
+    sys.modules.pop("sitecustomize", None)
+    if sys.version_info >= (3, 9) and sys.implementation.name == "cpython" and sys.platform == "linux":
+        try:
+            _begin(bootstrap)
+        except Exception:  # a guest that cannot start leaves the target alone
+            pass
+    import sitecustomize  # the target's own; ImportError is what site expects when there is none
+
+    return sitecustomize
+
+
+_chain()

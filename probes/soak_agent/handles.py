@@ -1,0 +1,327 @@
+"""What is alive now and where it was born: descriptors, sockets, children, threads, tasks, temporary files.
+
+Everything is checked against the kernel or the interpreter at each reading; births only add the stack. The result is
+grouped by kind and creating stack, so that its size does not grow with the number of handles.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .stacks import OWN, frame_stack, frames_of
+from .stdlib import load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .births import Births
+    from .stacks import Chain
+
+DESCRIPTORS = 20_000  # read at most this many links in one reading
+TICK_SLACK = 0.03  # s between the event and the start time of a child, which is in ticks of 10 ms
+CHILD_SLACK = 0.25  # s a fork may take on a busy machine
+STATES = ("", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
+          "LAST_ACK", "LISTEN", "CLOSING")  # fmt: skip
+
+
+class Groups:
+    """Handles summed by (kind, chain)."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self.rows: dict[tuple[str, Chain], dict[str, Any]] = {}
+
+    def add(self, kind: str, chain: Chain, born: float | None, tag: str, example: str) -> None:
+        """Count one handle; `tag` is its sort (counted), `example` one of its names (the last is kept)."""
+        row = self.rows.get((kind, chain))
+        if row is None:
+            row = self.rows[(kind, chain)] = {"count": 0, "tags": {}, "example": example, "born": None}
+        row["count"] += 1
+        if tag in row["tags"] or len(row["tags"]) < 8:
+            row["tags"][tag] = row["tags"].get(tag, 0) + 1
+        row["example"] = example
+        if born is not None and (row["born"] is None or born < row["born"]):
+            row["born"] = born
+
+    def result(self, baseline: dict[int, int], top: int) -> list[dict[str, Any]]:
+        """The `top` groups of each kind by count and by growth since the first reading."""
+        if not baseline:
+            baseline.update({hash(key): row["count"] for key, row in self.rows.items()})
+            baseline.setdefault(0, 0)
+        chosen: list[dict[str, Any]] = []
+        for kind in {key[0] for key in self.rows}:
+            rows = [(key, row) for key, row in self.rows.items() if key[0] == kind]
+            by_count = sorted(rows, key=lambda item: -item[1]["count"])[:top]
+            by_growth = sorted(rows, key=lambda item: baseline.get(hash(item[0]), 0) - item[1]["count"])[:top]
+            both = {id(row): (key, row) for key, row in by_count + by_growth}
+            chosen.extend(self._row(key, row) for key, row in both.values())
+        return sorted(chosen, key=lambda row: -row["count"])
+
+    def _row(self, key: tuple[str, Chain], row: dict[str, Any]) -> dict[str, Any]:
+        age = None if row["born"] is None else round(self.now - row["born"], 3)
+        detail = {"states": row["tags"], "example": row["example"], "oldest_s": age}
+        return {"kind": key[0], "count": row["count"], "stack": frames_of(key[1]), "detail": detail}
+
+
+class Handles:
+    """Reads the tables of `births` against what is alive."""
+
+    def __init__(self, births: Births) -> None:
+        self.births = births
+        self.ticks = os.sysconf("SC_CLK_TCK")
+        self.socket = load("_socket").socket
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what earlier readings resolved."""
+        self.known: dict[tuple[int, str], tuple[Chain, float | None]] = {}
+        self.children: dict[tuple[int, int], Chain] = {}
+        self.baseline: dict[int, int] = {}
+
+    def read(self, own_inodes: set[int], own_threads: set[int], top: int) -> tuple[list[dict[str, Any]], list[str]]:
+        """Groups of living handles, and what could not be read."""
+        groups = Groups(self.births.clock())
+        warnings: list[str] = []
+        for name, part in (
+            ("descriptors", lambda: self._descriptors(groups, own_inodes)),
+            ("children", lambda: self._children(groups)),
+            ("threads", lambda: self._threads(groups, own_threads)),
+            ("tasks", lambda: self._tasks(groups)),
+            ("temporary files", lambda: self._tmp_files(groups)),
+        ):
+            try:
+                part()
+            except Exception as error:
+                warnings.append(f"{name}: {type(error).__name__}: {error}")
+        return groups.result(self.baseline, top), warnings
+
+    def _descriptors(self, groups: Groups, own_inodes: set[int]) -> None:
+        sockets = self._sockets()
+        states = _tcp_states()
+        paths: dict[str, tuple[Chain, float]] = {}
+        for chain, path, born in list(self.births.fds.values()):
+            if isinstance(path, str):
+                paths[os.path.abspath(path)] = (chain, born)
+        paths.update(self.births.databases)
+        alive: dict[tuple[int, str], tuple[Chain, float | None]] = {}
+        for name in os.listdir("/proc/self/fd")[:DESCRIPTORS]:
+            try:
+                link = os.readlink(f"/proc/self/fd/{name}")
+            except OSError:
+                continue
+            number, inode = int(name), _inode(link)
+            if inode in own_inodes or (link.startswith("/proc/") and link.endswith("/fd")):
+                continue
+            key = (number, link)
+            found = self.known.get(key) or self._birth(number, link, inode, sockets, paths)
+            alive[key] = found
+            is_socket = link.startswith("socket:")
+            tag = states.get(inode, "") if is_socket else _sort(link)
+            peer = sockets.get(number, ((), 0.0, ""))[2]
+            groups.add("socket" if is_socket else "fd", found[0], found[1], tag, peer if is_socket else link)
+        self.known = alive
+
+    def _birth(self, number: int, link: str, inode: int, sockets: Any, paths: Any) -> tuple[Chain, float | None]:
+        if link.startswith("socket:") and number in sockets:
+            return sockets[number][0], sockets[number][1]
+        born = self.births.fds.get(number)
+        if born is not None:
+            path = born[1]
+            if isinstance(path, int):
+                if path == inode or os.fstat(number).st_ino == path:
+                    return born[0], born[2]
+            elif link.startswith("socket:"):
+                if path == "socket:":
+                    return born[0], born[2]
+            elif os.path.basename(path) == os.path.basename(link.replace(" (deleted)", "")):
+                return born[0], born[2]
+        found = paths.get(link) or paths.get(link.replace(" (deleted)", ""))
+        return found if found is not None else ((), None)
+
+    def _sockets(self) -> dict[int, tuple[Chain, float, str]]:
+        """Descriptor number to birth and peer, for every socket object that is alive."""
+        found: dict[int, tuple[Chain, float, str]] = {}
+        dead = []
+        for key, (reference, chain, born) in list(self.births.socks.items()):
+            made = reference()
+            number = -1 if made is None else self.socket.fileno(made)
+            if number < 0:
+                dead.append(key)
+                continue
+            try:
+                peer = str(self.socket.getpeername(made))
+            except OSError:
+                peer = ""
+            found[number] = (chain, born, peer)
+        for key in dead:
+            entry = self.births.socks.get(key)
+            if entry is not None and entry[0]() is None:
+                del self.births.socks[key]
+        return found
+
+    def _children(self, groups: Groups) -> None:
+        events = self.births.forks
+        self.births.forks = []
+        by_pid = {}
+        for born, name, chain, reference in events:
+            made = reference() if reference is not None else None
+            pid = getattr(made, "pid", None)
+            if isinstance(pid, int):
+                by_pid[pid] = chain
+        alive: dict[tuple[int, int], Chain] = {}
+        for pid, comm, state, start in _own_children():
+            key = (pid, start)
+            chain = self.children.get(key) or by_pid.get(pid) or self._fork_of(start / self.ticks, comm, events)
+            alive[key] = chain
+            groups.add("child", chain, None, "zombie" if state == "Z" else "running", comm)
+        self.children = alive
+
+    @staticmethod
+    def _fork_of(start: float, comm: str, events: list[tuple[float, str, Chain, Any]]) -> Chain:
+        """The event just before a child's start; its program's name must fit when one is known."""
+        best: Chain = ()
+        for born, name, chain, _ in events:
+            if born - TICK_SLACK <= start + TICK_SLACK and start <= born + CHILD_SLACK:
+                if not name or comm == name[:15] or comm.startswith("python"):
+                    best = chain
+        return best
+
+    def _threads(self, groups: Groups, own: set[int]) -> None:
+        frames = sys._current_frames()
+        threading = sys.modules.get("threading")
+        objects = dict(getattr(threading, "_active", {}))
+        living = set()
+        for ident, frame in frames.items():
+            thread = objects.get(ident)
+            if ident in own or type(thread).__name__ == "_MainThread":
+                continue
+            born = self.births.threads.get(id(thread)) if thread is not None else None
+            stack = frame_stack(frame, 64)
+            if thread is not None:
+                living.add(id(thread))
+            chain = born[0] if born is not None else (_start_of(stack),)
+            where = "%s:%d %s" % stack[0] if stack else ""
+            groups.add("thread", chain, None if born is None else born[1], type(thread).__name__, where)
+        del frames
+        for key in list(self.births.threads):
+            if key not in living:
+                self.births.threads.pop(key, None)
+
+    def _tasks(self, groups: Groups) -> None:
+        living = set()
+        for task in living_tasks():
+            living.add(id(task))
+            coroutine = getattr(task, "_coro", None) or task.get_coro()
+            born = self.births.tasks.get(id(task))
+            name = getattr(coroutine, "__qualname__", None) or type(coroutine).__name__
+            own = _code_of(coroutine)
+            chain = born[0] if born is not None else ((own,),) if own else ()
+            groups.add("task", chain, None if born is None else born[1], name, _waiting_at(coroutine))
+        for key in list(self.births.tasks):
+            if key not in living:
+                self.births.tasks.pop(key, None)
+
+    def _tmp_files(self, groups: Groups) -> None:
+        for path, (chain, born) in list(self.births.tmp.items()):
+            if os.path.lexists(path):
+                groups.add("tmp_file", chain, born, "", path)
+            else:
+                self.births.tmp.pop(path, None)
+
+    def tmp_totals(self) -> tuple[int, int]:
+        """How many files that the target made in temporary folders exist, and their bytes."""
+        count = size = 0
+        for path in list(self.births.tmp):
+            try:
+                size += os.lstat(path).st_size
+                count += 1
+            except OSError:
+                continue
+        return count, size
+
+
+def living_tasks() -> list[Any]:
+    """Unfinished asyncio tasks of all loops and threads."""
+    tasks = sys.modules.get("asyncio.tasks")
+    if tasks is None:
+        return []
+    weak = getattr(tasks, "_scheduled_tasks", None)
+    weak = getattr(tasks, "_all_tasks", None) if weak is None else weak
+    found = [reference() for reference in list(getattr(weak, "data", ()))]
+    found.extend(list(getattr(tasks, "_eager_tasks", ())))
+    return [task for task in found if task is not None and not task.done()]
+
+
+def _code_of(coroutine: Any) -> tuple[str, int, str] | None:
+    for name in ("cr_code", "gi_code", "ag_code"):
+        code = getattr(coroutine, name, None)
+        if code is not None:
+            return code.co_filename, code.co_firstlineno, code.co_name
+    return None
+
+
+def _waiting_at(coroutine: Any) -> str:
+    """Where the innermost coroutine of a task is suspended."""
+    for _ in range(64):
+        inner = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+        if inner is None or not (hasattr(inner, "cr_frame") or hasattr(inner, "gi_frame")):
+            break
+        coroutine = inner
+    frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}"
+
+
+def _start_of(stack: Any) -> Any:
+    """The first function of a thread whose birth nobody saw, past the frames of `threading`."""
+    for file, line, name in reversed(stack):
+        if not file.endswith("threading.py") and not file.startswith(OWN):
+            return ((file, line, name),)
+    return stack[-1:]
+
+
+def _inode(link: str) -> int:
+    return int(link[link.index("[") + 1 : -1]) if link.startswith(("socket:[", "pipe:[")) else -1
+
+
+def _sort(link: str) -> str:
+    if link.startswith("/"):
+        return "pty" if link.startswith(("/dev/pts/", "/dev/ptmx")) else "device" if link.startswith("/dev/") else "file"
+    return link[link.find("[") + 1 : -1] if link.startswith("anon_inode:[") else link.partition(":")[0]
+
+
+def _tcp_states() -> dict[int, str]:
+    """Inode to TCP state, from /proc/self/net."""
+    found: dict[int, str] = {}
+    for name in ("tcp", "tcp6"):
+        try:
+            with open(f"/proc/self/net/{name}", "rb") as table:
+                for line in table.read().splitlines()[1:]:
+                    fields = line.split()
+                    number = int(fields[3], 16)
+                    found[int(fields[9])] = STATES[number] if number < len(STATES) else ""
+        except OSError:
+            continue
+    return found
+
+
+def _own_children() -> list[tuple[int, str, str, int]]:
+    """(pid, name, state, start in ticks since boot) of each child, zombies included."""
+    pids: set[int] = set()
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/children", "rb") as listing:
+                pids.update(map(int, listing.read().split()))
+        except OSError:
+            continue
+    found = []
+    for pid in sorted(pids):
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as stat:
+                head, _, tail = stat.read().decode(errors="replace").rpartition(")")
+        except OSError:
+            continue
+        fields = tail.split()
+        found.append((pid, head.partition("(")[2], fields[0], int(fields[19])))
+    return found

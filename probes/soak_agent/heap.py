@@ -1,0 +1,178 @@
+"""Where the Python heap was allocated: one face for the ways to know it.
+
+A backend has `name`, `frames`, `start()`, `stop()`, `mark(cycle)`, `blocks()` and `read() -> (traced, own, sites)` where a
+site is `[bytes, count, error or None, births or None, stack]` and a stack is a tuple of (file, line, function), innermost
+last. Sites are already summed by stack.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .stacks import OWN
+from .stdlib import load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Site = list[Any]
+
+TRACE_BYTES = 190  # of one block in what _get_traces returns: tuple 88, int 32, list slot 8, and the grouping
+OVERHEAD_PER_BLOCK = 48  # of get_tracemalloc_memory for one traced block
+
+
+class Off:
+    """No heap tracking: sizes and sites are unknown."""
+
+    name = "off"
+    frames = 0
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def stop(self) -> None:
+        """Nothing to stop."""
+
+    def mark(self, cycle: int) -> None:
+        """Nothing to mark."""
+
+    def blocks(self) -> int:
+        """Nothing would be copied by a reading."""
+        return 0
+
+    def read(self) -> tuple[int | None, int, list[Site]]:
+        """Unknown."""
+        return None, 0, []
+
+
+class Tracemalloc(Off):
+    """Every block, by the interpreter's own tracer; its cost grows steeply with `frames`."""
+
+    name = "tracemalloc"
+
+    def __init__(self, frames: int) -> None:
+        self.frames = max(1, frames)
+        self.tracer = load("_tracemalloc")
+        self.was_on = False
+
+    def start(self) -> None:
+        """Begin to trace; a target that traces already keeps its own setting."""
+        self.was_on = bool(self.tracer.is_tracing())
+        if self.was_on:
+            self.frames = self.tracer.get_traceback_limit()
+        else:
+            self.tracer.start(self.frames)
+
+    def stop(self) -> None:
+        """Stop, unless the target had started it."""
+        if not self.was_on:
+            self.tracer.stop()
+
+    def blocks(self) -> int:
+        """About how many blocks a reading would copy."""
+        return int(self.tracer.get_tracemalloc_memory() / OVERHEAD_PER_BLOCK)
+
+    def read(self) -> tuple[int | None, int, list[Site]]:
+        """Copy the traces once, sum them by stack; own blocks are left out and counted as `own`."""
+        traced: int = self.tracer.get_traced_memory()[0]
+        sums: dict[tuple[tuple[str, int], ...], Site] = {}
+        traces = self.tracer._get_traces()
+        while traces:
+            trace = traces.pop()
+            site = sums.get(trace[2])
+            if site is None:
+                sums[trace[2]] = [trace[1], 1]
+            else:
+                site[0] += trace[1]
+                site[1] += 1
+        own = int(self.tracer.get_tracemalloc_memory())
+        sites: list[Site] = []
+        for stack, (size, count) in sums.items():
+            if stack[0][0].startswith(OWN):
+                own += size
+                traced -= size
+            else:
+                sites.append([size, count, None, None, tuple((file, line, None) for file, line in reversed(stack))])
+        return traced, own, sites
+
+
+class Sampled(Off):
+    """The sampled allocator hook beside us, in `soak_heap`; it knows whole stacks and in which cycle a block was born."""
+
+    name = "sampler"
+    frames = 64
+
+    def __init__(self, sampler: Any, interval: int) -> None:
+        self.sampler = sampler
+        self.interval = interval
+
+    def start(self) -> None:
+        """Begin to sample, one in `interval` bytes."""
+        if self.interval:
+            self.sampler.start(self.interval)
+        else:
+            self.sampler.start()
+
+    def stop(self) -> None:
+        """Give the allocators back."""
+        self.sampler.stop()
+
+    def mark(self, cycle: int) -> None:
+        """What is born from now on belongs to `cycle`."""
+        self.sampler.mark_cycle(cycle)
+
+    def read(self) -> tuple[int | None, int, list[Site]]:
+        """Every stack with living samples, scaled to bytes."""
+        sites: list[Site] = []
+        own = 0
+        for row in self.sampler.read(0):
+            stack = tuple((file, line, name) for file, line, name in row["stack"])
+            if stack and stack[-1][0].startswith(OWN):
+                own += row["bytes"]
+            else:
+                sites.append([row["bytes"], row["count"], row.get("error"), row.get("births"), stack])
+        return int(sum(site[0] for site in sites)), own, sites
+
+
+def choose(mode: str, frames: int, interval: int) -> tuple[Off, str]:
+    """The backend for `mode` (auto, sampler, tracemalloc, off), started, and why it is not the first choice."""
+    why = ""
+    if mode in ("auto", "sampler"):
+        try:
+            backend = Sampled(_sampler(), interval)
+            backend.start()
+        except Exception as error:
+            why = f"sampler: {error}"
+        else:
+            return backend, why
+    if mode in ("auto", "tracemalloc"):
+        tracer = Tracemalloc(frames)
+        tracer.start()
+        return tracer, why
+    return Off(), why
+
+
+def _sampler() -> Any:
+    """The sampler, loaded by path under a private name; RuntimeError when it cannot run here."""
+    package = os.path.join(os.path.dirname(OWN.rstrip(os.sep)), "soak_heap")
+    module = load_by_path("_soak_heap_sampler", os.path.join(package, "sampler.py"))
+    sampler = module.HeapSampler()
+    able, why = sampler.available()
+    if not able:
+        raise RuntimeError(why)
+    return sampler
+
+
+def load_by_path(name: str, path: str) -> Any:
+    """A Python file as a module of a private name; FileNotFoundError when there is none."""
+    import sys
+
+    module = sys.modules.get(name)
+    if module is None:
+        external, frozen = sys.modules["_frozen_importlib_external"], sys.modules["_frozen_importlib"]
+        spec = external.spec_from_file_location(name, path)
+        module = frozen.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[name] = module
+    return module

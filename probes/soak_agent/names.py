@@ -1,0 +1,62 @@
+"""The function a line belongs to, from the functions that are loaded: traces of the interpreter know file and line only."""
+
+from __future__ import annotations
+
+from .stdlib import load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Ranges = list[tuple[int, int, str]]
+
+
+class Names:
+    """Remembers (file, line) -> function; looks through the loaded functions only for files with lines not asked before."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, int], str] = {}
+        self.objects = load("gc").get_objects
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.known.clear()
+
+    def learn(self, wanted: set[tuple[str, int]]) -> None:
+        """Find the functions of the lines in `wanted` that are not known yet."""
+        missing = wanted.difference(self.known)
+        if not missing:
+            return
+        ranges: dict[str, Ranges] = {file: [] for file, _ in missing}
+        kind = type(_spans)
+        for item in self.objects():
+            if type(item) is kind:
+                code = item.__code__
+                if code.co_filename in ranges:
+                    _spans(code, ranges[code.co_filename])
+        for file, line in missing:
+            around = [span for span in ranges[file] if span[0] <= line <= span[1]]
+            self.known[file, line] = min(around, key=lambda span: span[1] - span[0])[2] if around else "<module>"
+
+    def of(self, file: str, line: int) -> str:
+        """The function around a line that was learnt."""
+        return self.known.get((file, line), "<module>")
+
+
+def _spans(code: Any, found: Ranges) -> None:
+    lines = [line for line in _lines(code) if line]
+    if lines:
+        found.append((min(code.co_firstlineno, *lines), max(lines), code.co_name))
+    for constant in code.co_consts:
+        if hasattr(constant, "co_consts"):
+            _spans(constant, found)
+
+
+def _lines(code: Any) -> list[int]:
+    if hasattr(code, "co_lines"):
+        return [line for _, _, line in code.co_lines()]
+    line, found = code.co_firstlineno, [code.co_firstlineno]
+    for step in code.co_lnotab[1::2]:  # 3.9
+        line += step - 256 if step > 127 else step
+        found.append(line)
+    return found

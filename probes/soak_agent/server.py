@@ -1,0 +1,234 @@
+"""A real thread that answers on a Unix socket in a private folder, and how it lives through fork.
+
+The thread comes from `_thread` as the interpreter made it, so `threading` never hears of it and gevent does not turn it
+into a greenlet. Before a fork it ends and afterwards starts again in parent and child: no lock of ours is held in the
+child, and CPython 3.12+ does not warn about a fork in a process with threads that only we started.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .stdlib import load, original
+from .wire import MAX_REPLY, MAX_REQUEST, decode, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+FORK_PATIENCE = 0.2  # s a fork waits for an answer under way
+SEND_PATIENCE = 5.0  # s a reply may take to be read
+CONNECTIONS = 4  # at most this many askers at a time
+WATCH = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)  # s between looks for modules the target has just imported
+PEERCRED_BYTES = 12  # struct ucred: pid, uid, gid
+
+
+class Server:
+    """Answers one JSON line with one JSON line; `answer` maps a request to a reply, `look` runs while starting up."""
+
+    def __init__(self, directory: str, answer: Callable[[dict[str, object]], object], look: Callable[[], None]) -> None:
+        self.directory = directory
+        self.answer = answer
+        self.look = look
+        self.thread_id = 0
+        self.stopping = self.alive = self.ended = False
+        self.socket: ModuleType = load("_socket")
+        self.time = load("time")
+        self.select_poll = original("select", "poll")
+        self.start_thread = original("_thread", "start_new_thread")
+        self.allocate_lock = original("_thread", "allocate_lock")
+        self.connections: dict[int, list[object]] = {}
+        self.inodes: dict[int, int] = {}
+        self._new_locks()
+
+    def _new_locks(self) -> None:
+        """`guard` is held to change stopping and alive, `gone` by the thread while it lives."""
+        self.guard = self.allocate_lock()  # type: ignore[operator]  # the interpreter's own function
+        self.gone = self.allocate_lock()  # type: ignore[operator]  # the same
+
+    def open(self) -> None:
+        """Make the socket `<pid>.sock` and start the thread; OSError when the folder is not private to this user."""
+        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            facts = os.fstat(folder)
+            if facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
+                raise PermissionError(self.directory)
+            path = f"/proc/self/fd/{folder}/{os.getpid()}.sock"  # short whatever the folder's name is
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+            self.listener = self.socket.socket(self.socket.AF_UNIX, self.socket.SOCK_STREAM)
+            self.listener.bind(path)
+            self.listener.listen(CONNECTIONS)
+        finally:
+            os.close(folder)
+        self.wake_read, self.wake_write = os.pipe()
+        for number in (self.listener.fileno(), self.wake_read, self.wake_write):
+            self.inodes[number] = os.fstat(number).st_ino
+        self.restart()
+
+    def restart(self) -> None:
+        """Start the thread on the sockets that are open."""
+        self.stopping, self.alive = False, True
+        self.start_thread(self._run, ())  # type: ignore[operator]  # the interpreter's own function
+
+    def ours(self, number: int) -> bool:
+        """Whether the descriptor is still the one we opened: targets close whole ranges and reuse the numbers."""
+        try:
+            return os.fstat(number).st_ino == self.inodes.get(number)
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Let go of every descriptor that is still ours."""
+        for connection, _ in self.connections.values():
+            self._drop(connection)
+        self._drop(self.listener)
+        for number in (self.wake_read, self.wake_write):
+            if self.ours(number):
+                os.close(number)
+        self.connections.clear()
+        self.inodes.clear()
+
+    def _drop(self, connection) -> None:  # type: ignore[no-untyped-def]  # a socket of the C module
+        number = connection.fileno()
+        if self.ours(number):
+            connection.close()
+        else:
+            connection.detach()
+        self.inodes.pop(number, None)
+
+    def pause(self) -> None:
+        """End the thread and wait until the kernel has forgotten it; gives up after FORK_PATIENCE."""
+        if not self.alive or self.ended:
+            return
+        self.stopping = True
+        if self.ours(self.wake_write):
+            os.write(self.wake_write, b"x")
+        if self.gone.acquire(True, FORK_PATIENCE):
+            self.gone.release()
+            deadline = self.time.monotonic() + FORK_PATIENCE
+            while self.time.monotonic() < deadline and os.path.exists(f"/proc/self/task/{self.thread_id}"):
+                self.time.sleep(0.0002)
+
+    def resume(self) -> None:
+        """After a fork, in the parent."""
+        if self.ended:
+            return
+        with self.guard:
+            self.stopping = False
+            if not self.alive:
+                self.restart()
+
+    def reborn(self) -> None:
+        """After a fork, in the child: what was inherited is let go, and a new socket is opened."""
+        if self.ended:
+            return
+        self._new_locks()
+        self.close()
+        self.open()
+
+    def leave(self) -> None:
+        """End for good, once the reply under way is sent; the socket's name goes at once."""
+        self.stopping = self.ended = True
+        os.unlink(f"{self.directory}/{os.getpid()}.sock")
+
+    def _run(self) -> None:
+        self.gone.acquire()
+        try:
+            self.thread_id = load("_thread").get_native_id()
+            signals = load("_signal")
+            signals.pthread_sigmask(signals.SIG_BLOCK, signals.valid_signals())
+            self._loop()
+        except Exception:
+            with self.guard:
+                self.alive = False
+        finally:
+            self.gone.release()
+
+    def _loop(self) -> None:
+        poll = self.select_poll()  # type: ignore[operator]  # the interpreter's own function
+        for number in (self.listener.fileno(), self.wake_read, *self.connections):
+            poll.register(number, 1)
+        pauses = iter(WATCH)
+        while True:
+            wait = next(pauses, None)
+            events = poll.poll(None if wait is None else int(wait * 1000))
+            if wait is not None:
+                self.look()
+            for number, _ in events:
+                if not self.ours(number):
+                    poll.unregister(number)
+                    self._forget(number)
+                elif number == self.wake_read:
+                    os.read(number, 64)
+                elif number == self.listener.fileno():
+                    self._accept(poll)
+                elif not self._receive(number):
+                    poll.unregister(number)
+            with self.guard:
+                if self.stopping:
+                    self.alive = False
+                    break
+        if self.ended:
+            self.close()
+
+    def _forget(self, number: int) -> None:
+        """The target closed a descriptor of ours; without a listener there is nothing left to serve."""
+        if number in self.connections:
+            self._drop(self.connections.pop(number)[0])
+            return
+        self.stopping = self.ended = True
+
+    def _accept(self, poll) -> None:  # type: ignore[no-untyped-def]  # a poll object
+        number, _ = self.listener._accept()
+        connection = self.socket.socket(fileno=number)
+        self.inodes[number] = os.fstat(number).st_ino
+        credentials = connection.getsockopt(self.socket.SOL_SOCKET, self.socket.SO_PEERCRED, PEERCRED_BYTES)
+        uid = int.from_bytes(credentials[4:8], sys.byteorder)
+        if uid not in (0, os.geteuid()) or len(self.connections) >= CONNECTIONS:
+            self._drop(connection)
+            return
+        connection.settimeout(SEND_PATIENCE)
+        self.connections[number] = [connection, b""]
+        poll.register(number, 1)
+
+    def _receive(self, number: int) -> bool:
+        """Read and answer; False when the connection is over."""
+        entry = self.connections[number]
+        connection = entry[0]
+        try:
+            data = connection.recv(MAX_REQUEST)  # type: ignore[attr-defined]  # a socket of the C module
+            entry[1] = pending = entry[1] + data  # type: ignore[operator]  # bytes
+            if not data or len(pending) > MAX_REQUEST:
+                raise OSError("closed, or a line without an end")
+            while b"\n" in entry[1]:  # type: ignore[operator]  # bytes
+                line, _, entry[1] = entry[1].partition(b"\n")  # type: ignore[attr-defined]  # bytes
+                connection.sendall(self._reply(line))  # type: ignore[attr-defined]  # a socket of the C module
+        except (OSError, ValueError):
+            self._drop(self.connections.pop(number)[0])
+            return False
+        return True
+
+    def _reply(self, line: bytes) -> bytes:
+        request = decode(line.decode())
+        if not isinstance(request, dict):
+            raise ValueError("not an object")
+        reply = {"v": 1, "id": request.get("id")}
+        try:
+            result = self.answer(request)
+            reply.update(ok=True, own=self.footprint(), **result)  # type: ignore[arg-type]  # str keys
+        except Exception as error:
+            reply.update(ok=False, error=f"{type(error).__name__}: {error}")
+        text = encode(reply).encode()
+        if len(text) > MAX_REPLY:
+            text = encode({"v": 1, "id": request.get("id"), "ok": False, "error": "reply too large"}).encode()
+        return text + b"\n"
+
+    def footprint(self) -> dict[str, object]:
+        """What of us the kernel shows in this process: to be subtracted from the target's counts."""
+        return {"threads": [self.thread_id], "inodes": sorted(self.inodes.values())}
