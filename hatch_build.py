@@ -29,7 +29,7 @@ def compile_library(root: Path, output: Path, extra: tuple[str, ...] = ()) -> st
     building = output.with_name(f"{output.name}.{os.getpid()}")  # a process may have the old one mapped
     command = [*compiler, *FLAGS, *extra, str(root / FOLDER / "soak_heap.c"), "-o", str(building), *LINK]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"no C compiler ({compiler[0]}): {error}"
     if done.returncode:

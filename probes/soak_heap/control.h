@@ -225,7 +225,8 @@ EXPORT void soak_heap_stats(uint64_t out[6]) {
 
 EXPORT uint64_t soak_heap_own_bytes(void) { return atomic_load(&own_total) + sizeof bitmap; }
 
-/* Module of a native address: path, offset in it, symbol ("" when there is none) and build id in hex. */
+/* Module of a native address: path, offset in it, symbol ("" when there is none) and build id in hex; 1 when it is the
+   interpreter's own, 0 another's, -1 unknown. */
 struct module_query {
     uintptr_t address;
     char *build_id;
@@ -262,14 +263,14 @@ static int find_module(struct dl_phdr_info *info, size_t size, void *data) {
 
 EXPORT int soak_heap_module(uintptr_t address, char *path, size_t size, uintptr_t *offset, char *symbol, char *build_id) {
     struct module_query q = {address, build_id, size};
-    Dl_info info;
+    Dl_info info, own;
     path[0] = symbol[0] = build_id[0] = 0;
     if (!dladdr((void *)address, &info)) return -1;
     snprintf(path, size, "%s", info.dli_fname ? info.dli_fname : "");
     snprintf(symbol, size, "%s", info.dli_sname ? info.dli_sname : "");
     *offset = address - (uintptr_t)info.dli_fbase;
     dl_iterate_phdr(find_module, &q);
-    return 0;
+    return api.set_allocator && dladdr((void *)api.set_allocator, &own) && own.dli_fbase == info.dli_fbase;
 }
 
 #endif

@@ -4,14 +4,21 @@ Runs inside the guest on Python 3.9 to 3.14: standard library only, a short impo
 wherever the C library cannot be sure of what it reads (docs/heap-sampler.md).
 """
 
+# ruff: noqa: PTH, BLE001 - a guest imports little and never raises
+
+from __future__ import annotations
+
 import atexit
 import os
 import struct
 import sys
-from typing import Any, Dict, List, Optional, Tuple  # noqa: UP035 - 3.9 reads the annotations below
 
-Site = Dict[str, Any]  # noqa: UP006
-Frame = List[Any]  # noqa: UP006 - [file, line, function]
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing is not loaded into a guest
+    from typing import Any, Callable
+
+    Site = dict[str, Any]
+    Frame = list[Any]  # [file, line, function]
 
 ABI = 1
 DOMAINS = ("raw", "mem", "obj", "malloc", "mmap")
@@ -49,23 +56,23 @@ class HeapSampler:
     `start`, which raises RuntimeError with the reason that `available` gives.
     """
 
-    def __init__(self, library: Optional[str] = None) -> None:
+    def __init__(self, library: str | None = None) -> None:
         self._path = library or library_path()
         self._gil: Any = None  # calls that keep the GIL
         self._free: Any = None  # the dump, which gives it up
-        self._verdict: Optional[Tuple[bool, str]] = None  # noqa: UP006
+        self._verdict: tuple[bool, str] | None = None
         self._exit_hook = False
         self._running = False
         self.restarts = 0  # how often another tool took the hooks off: everything sampled before is lost
         self.dump_seconds = 0.0  # of the last read: the C side's work, without the GIL
 
-    def available(self) -> Tuple[bool, str]:  # noqa: UP006
+    def available(self) -> tuple[bool, str]:
         """(True, "") or (False, the reason in words). The first call loads the library and runs its self-test."""
         if self._verdict is None:
             try:
                 why = _interpreter_refusal() or self._load() or self._self_test()
             except Exception as error:
-                why = "%s: %s" % (type(error).__name__, error)
+                why = f"{type(error).__name__}: {error}"
             self._verdict = (not why, why)
         return self._verdict
 
@@ -107,12 +114,13 @@ class HeapSampler:
         """Leave the calling thread's allocations out (the agent's own); returns what it was before."""
         return bool(self._gil.soak_heap_ignore(int(on))) if self._gil is not None else False
 
-    def read(self, top: Optional[int] = None) -> List[Site]:  # noqa: UP006
-        """The live sites, largest first, `top` of them or all.
+    def read(self, top: int | None = 0) -> list[Site]:
+        """The live sites, largest first, `top` of them or all (0).
 
         Each: bytes and count (estimates), error (one standard error of bytes), samples, births {cycle: bytes}, domain
-        (raw, mem, obj; preloaded also malloc, mmap), stack [[file, line, function], ...] innermost last, partial
-        (outer frames are missing), and native {module, offset, symbol, build_id} for malloc and mmap.
+        (raw, mem, obj; preloaded also malloc, mmap), stack [[file, line, function], ...] innermost last and partial (with
+        outer frames missing). Where native code called malloc or mmap the innermost frame is [module, offset, symbol],
+        and `native` says more: module, offset, symbol, build_id. mmap is address space, not residency: count it apart.
         """
         if not self._running:
             return []
@@ -123,7 +131,7 @@ class HeapSampler:
         finally:
             self.ignore_thread(was)
 
-    def stats(self) -> Dict[str, int]:  # noqa: UP006
+    def stats(self) -> dict[str, int]:
         """Counts since the process began: samples taken, dropped for want of memory, foreign (seen in other
         interpreters), live now, stacks known, and the interval in bytes."""
         if self._gil is None:
@@ -142,7 +150,7 @@ class HeapSampler:
 
     def _load(self) -> str:
         if not os.path.exists(self._path):
-            return "the library is not built (no C compiler at install time?): %s" % self._path
+            return f"the library is not built (no C compiler at install time?): {self._path}"
         import ctypes
 
         self._gil, self._free = ctypes.PyDLL(self._path), ctypes.CDLL(self._path)
@@ -183,92 +191,98 @@ class HeapSampler:
         self._gil.soak_heap_stop()
         self._running = not self._refusal(self._gil.soak_heap_start, float(self._interval))
 
-    def _read(self, top: Optional[int]) -> List[Site]:  # noqa: UP006
+    def _read(self, top: int | None) -> list[Site]:
         import ctypes
 
         block, size = ctypes.c_void_p(), ctypes.c_size_t()
         if self._free.soak_heap_dump(ctypes.byref(block), ctypes.byref(size)) or not block.value:
             return []
         try:
-            dump = _Dump(memoryview((ctypes.c_char * size.value).from_address(block.value)).cast("B"))
+            dump = _Dump(memoryview((ctypes.c_char * size.value).from_address(block.value)).cast("B"), self._module_of)
             self.dump_seconds = dump.seconds
-            return [self._with_native(site) for site in dump.sites(top)]
+            return dump.sites(top)
         finally:
             self._free.soak_heap_dump_free(block, size)
 
-    def _with_native(self, site: Site) -> Site:
-        caller = site.pop("caller")
-        if caller:
-            site["native"] = self._module_of(caller)
-        return site
-
-    def _module_of(self, caller: int) -> Dict[str, Any]:  # noqa: UP006
+    def _module_of(self, address: int) -> dict[str, Any]:
+        """Where a native return address lies; `interpreter` tells that it is Python itself."""
         import ctypes
 
         path, symbol, build = (ctypes.create_string_buffer(_NAME_BYTES) for _ in range(3))
         offset = ctypes.c_size_t()
-        self._free.soak_heap_module(
-            ctypes.c_void_p(caller), path, ctypes.c_size_t(_NAME_BYTES), ctypes.byref(offset), symbol, build
+        inside = self._free.soak_heap_module(
+            ctypes.c_void_p(address), path, ctypes.c_size_t(_NAME_BYTES), ctypes.byref(offset), symbol, build
         )
         return {
-            "module": path.value.decode("utf-8", "replace"),
+            "module": path.value.decode("utf-8", "replace") or "?",
             "offset": offset.value,
             "symbol": symbol.value.decode("utf-8", "replace"),
             "build_id": build.value.decode("ascii", "replace"),
+            "interpreter": inside == 1,
         }
 
 
 class _Dump:
     """The block that the library wrote (dump.h), read in place."""
 
-    def __init__(self, block: memoryview) -> None:
+    def __init__(self, block: memoryview, module_of: Callable[[int], dict[str, Any]]) -> None:
+        head = _HEAD.unpack_from(block)
         self._block = block
-        (_, self._sites, _, self._site_at, self._birth_at, self._ref_at, self._frame_at, self._text_at) = _HEAD.unpack_from(
-            block
-        )[:8]
-        self.seconds = _HEAD.unpack_from(block)[10] / 1e9
-        self._texts: Dict[int, str] = {}  # noqa: UP006
-        self._frames: Dict[int, Frame] = {}  # noqa: UP006
+        self._module_of = module_of
+        self._sites, self._site_at, self._birth_at, self._ref_at, self._frame_at, self._text_at = head[1], *head[3:8]
+        self.seconds = head[10] / 1e9
+        self._texts: dict[int, str] = {}
+        self._frames: dict[int, Frame] = {}
+        self._modules: dict[int, dict[str, Any]] = {}
 
-    def sites(self, top: Optional[int]) -> List[Site]:  # noqa: UP006
-        size = _SITE.size
-        found = [_SITE.unpack_from(self._block, self._site_at + i * size) for i in range(self._sites)]
-        found.sort(key=_bytes_of, reverse=True)
-        return [self._site(*record) for record in (found if top is None else found[:top])]
+    def sites(self, top: int | None) -> list[Site]:
+        """The records summed by stack (domains and native callers that share one), with their texts."""
+        merged: dict[Any, list[Any]] = {}
+        for i in range(self._sites):
+            record = _SITE.unpack_from(self._block, self._site_at + i * _SITE.size)
+            merged.setdefault(self._key(record), []).append(record)
+        found = [(sum(record[0] for record in records), key) for key, records in merged.items()]
+        found.sort(key=_size_of, reverse=True)
+        return [self._site(key, merged[key]) for _, key in (found[:top] if top else found)]
 
-    def _site(
-        self,
-        size: float,
-        count: float,
-        variance: float,
-        caller: int,
-        domain: int,
-        partial: int,
-        first_ref: int,
-        depth: int,
-        first_birth: int,
-        births: int,
-        samples: int,
-        _pad: int,
-    ) -> Site:
-        return {
-            "bytes": size,
-            "count": count,
-            "error": variance**0.5,
-            "samples": samples,
-            "births": dict(self._birth(first_birth + i) for i in range(births)),
-            "domain": DOMAINS[domain],
-            "stack": [self._frame(first_ref + depth - 1 - i) for i in range(depth)],
+    def _key(self, record: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Frame numbers and, where Python is not the caller, the native place; mappings are never summed with blocks."""
+        caller, domain, partial, first_ref, depth = record[3:8]
+        at = self._ref_at + first_ref * _LENGTH.size
+        refs = bytes(self._block[at : at + depth * _LENGTH.size])
+        mapping = DOMAINS[domain] == "mmap"
+        if caller and depth and not mapping and self._module(caller)["interpreter"]:
+            caller = 0
+        return refs, caller, partial, mapping
+
+    def _module(self, address: int) -> dict[str, Any]:
+        if address not in self._modules:
+            self._modules[address] = self._module_of(address)
+        return self._modules[address]
+
+    def _site(self, key: tuple[Any, ...], records: list[Any]) -> Site:
+        refs, caller, partial, _ = key
+        births: dict[int, float] = {}
+        for record in records:
+            for i in range(record[8], record[8] + record[9]):
+                size, cycle = _BIRTH.unpack_from(self._block, self._birth_at + i * _BIRTH.size)
+                births[cycle] = births.get(cycle, 0.0) + size
+        site = {
+            "bytes": sum(record[0] for record in records),
+            "count": sum(record[1] for record in records),
+            "error": sum(record[2] for record in records) ** 0.5,
+            "samples": sum(record[10] for record in records),
+            "births": births,
+            "domain": DOMAINS[max(records, key=_size_of)[4]],
+            "stack": [self._frame(ref[0]) for ref in _LENGTH.iter_unpack(refs)][::-1],
             "partial": bool(partial),
-            "caller": caller,
         }
+        if caller:
+            native = site["native"] = self._module(caller)
+            site["stack"].append([native["module"], native["offset"], native["symbol"] or "?"])
+        return site
 
-    def _birth(self, number: int) -> Tuple[int, float]:  # noqa: UP006
-        size, cycle = _BIRTH.unpack_from(self._block, self._birth_at + number * _BIRTH.size)
-        return cycle, size
-
-    def _frame(self, ref: int) -> Frame:
-        number = _LENGTH.unpack_from(self._block, self._ref_at + ref * _LENGTH.size)[0]
+    def _frame(self, number: int) -> Frame:
         frame = self._frames.get(number)
         if frame is None:
             file, func, line = _FRAME.unpack_from(self._block, self._frame_at + number * _FRAME.size)
@@ -284,14 +298,14 @@ class _Dump:
         return text
 
 
-def _bytes_of(record: Tuple[Any, ...]) -> float:  # noqa: UP006
+def _size_of(record: tuple[Any, ...]) -> float:
     return float(record[0])
 
 
 def _under_odd_frames(check: Any) -> str:
     """`check()` under a class body, a generator, a comprehension, a lambda, deep recursion and names of every width."""
     for name in ("<plain>", "<caf\u00e9>", "<\u0394\u03bb>", "<\U0001d4b3>"):
-        space: Dict[str, Any] = {"check": check}  # noqa: UP006
+        space: dict[str, Any] = {"check": check}
         source = (
             "def gen\u00e9rate():\n    yield (lambda:\n        check())()\n"
             "class Body:\n    found = [text for text in\n        gen\u00e9rate()]\n"
