@@ -31,7 +31,7 @@ from soak.config.place import Place, shown
 from soak.config.scaled import scaled_limits, scaled_load, scaled_sample
 from soak.config.scenario import LoadConfig, Scenario
 from soak.config.table import Section, keys_of, to_json
-from soak.errors import ConfigError, Problem, SoakError
+from soak.errors import ConfigError, Problem, UsageError
 
 DEFAULT_FILE = "soak.toml"
 
@@ -117,9 +117,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SoakError("no_config", path=path) from None
+        raise UsageError("no_config", path=path) from None
     except OSError as error:
-        raise SoakError("config_unreadable", path=path, why=error.strerror) from None
+        raise UsageError("config_unreadable", path=path, why=error.strerror) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Problem(str(path), "syntax", str(error), "TOML 1.0")]) from None
     except UnicodeDecodeError as error:

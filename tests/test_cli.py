@@ -1,0 +1,197 @@
+"""The command line: help, global options, errors and exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from soak import cli
+from soak.commands import DURATION, Globals
+from soak.errors import UsageError
+
+
+def soak(*args: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m soak` for real, without the SOAK_ settings of whoever runs the tests."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SOAK_")}
+    return subprocess.run(
+        [sys.executable, "-m", "soak", *args],
+        cwd=folder,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def probe_command() -> click.Command:
+    """A command of the tests: prints the global options it got, or ends in a chosen way."""
+
+    @click.command()
+    @click.option("--end", type=click.Choice(["soak", "bug", "ctrl-c"]))
+    @click.option("--code", type=int)
+    @click.pass_obj
+    def command(options: Globals, end: str | None, code: int | None) -> int | None:
+        """Print the global options."""
+        if end == "soak":
+            raise UsageError("no_config", path="nowhere.toml")
+        if end == "bug":
+            raise ZeroDivisionError
+        if end == "ctrl-c":
+            raise KeyboardInterrupt
+        click.echo(f"{options.config} {options.store} {options.verbose} {options.quiet} {options.log_format}")
+        return code
+
+    return command
+
+
+@pytest.fixture(autouse=True)
+def with_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add the command of the tests to the table, in a module of its own, and take SOAK_ settings away."""
+    module = type(sys)("soak.commands.probe")
+    module.__dict__["command"] = probe_command()
+    monkeypatch.setitem(sys.modules, "soak.commands.probe", module)
+    monkeypatch.setitem(cli.COMMANDS, "probe", cli.Entry("A command of the tests.", ("soak probe",)))
+    for name in [name for name in os.environ if name.startswith("SOAK_")]:
+        monkeypatch.delenv(name)
+
+
+def test_help_lists_every_command_and_imports_none() -> None:
+    """`soak --help` names each command in its line and stays fast: nothing heavy is imported for it."""
+    text = soak("--help").stdout
+    assert all(f"  {name} " in text for name in cli.COMMANDS if name != "probe")
+    code = (
+        "import sys; from soak.cli import exit_code; exit_code(['--help']);"
+        "print([m for m in ('numpy','sqlalchemy','rich','httpx','alembic','starlette') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_costs_less_than_150_milliseconds_of_cpu() -> None:
+    """The best of five: CPU time of the child, so that a busy machine does not matter much."""
+    costs = []
+    for _ in range(5):
+        before = os.times()
+        assert soak("--help").returncode == 0
+        after = os.times()
+        costs.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    assert min(costs) < 0.15
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help_with_examples(name: str) -> None:
+    """`soak NAME --help` works, ends with examples, and takes the global options."""
+    result = CliRunner().invoke(cli.cli, [name, "--help"], prog_name="soak")
+    assert result.exit_code == 0, result.output
+    assert "Examples:" in result.output and f"soak {name}" in result.output
+    assert all(option in result.output for option in ("--store", "--config", "--log-format", "--version"))
+
+
+def test_the_examples_parse() -> None:
+    """No example in a help text uses an option that does not exist."""
+    for name, entry in cli.COMMANDS.items():
+        command = cli.cli.get_command(click.Context(cli.cli), name)
+        assert command is not None
+        for example in entry.examples:
+            words = example.replace("'python app.py'", "command").split()
+            assert words[:2] == ["soak", name]
+            command.make_parser(click.Context(command))
+            command.make_context(name, words[2:], resilient_parsing=False, obj=Globals())
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["probe"], "None None 0 False text"),
+        (["-c", "a.toml", "--store", "x.db", "-vv", "-q", "--log-format", "json", "probe"], "a.toml x.db 2 True json"),
+        (["probe", "-c", "a.toml", "--store", "x.db", "-v", "-q"], "a.toml x.db 1 True text"),
+        (["-c", "a.toml", "probe", "-c", "b.toml"], "b.toml None 0 False text"),
+    ],
+)
+def test_global_options_work_before_and_after_the_command(args: list[str], said: str) -> None:
+    """Both places mean the same; the later one wins."""
+    assert CliRunner().invoke(cli.cli, args).output.strip() == said
+
+
+def test_global_options_come_from_the_environment_and_typing_wins() -> None:
+    """Each has its SOAK_ variable, which counts less than what is typed, wherever it is typed."""
+    environ = {"SOAK_CONFIG": "e.toml", "SOAK_STORE": "e.db", "SOAK_LOG_FORMAT": "json"}
+    assert CliRunner(env=environ).invoke(cli.cli, ["probe"]).output.strip() == "e.toml e.db 0 False json"
+    typed = CliRunner(env=environ).invoke(cli.cli, ["--store", "t.db", "probe", "-c", "t.toml"])
+    assert typed.output.strip() == "t.toml t.db 0 False json"
+
+
+def test_an_unknown_command_suggests_the_nearest() -> None:
+    """A typing error is answered with what was probably meant, and is a usage error."""
+    run = soak("reprot")
+    assert run.returncode == 2
+    assert "soak report" in run.stderr
+
+
+def test_version_works_in_both_places() -> None:
+    """`soak --version` and `soak NAME --version` print one line."""
+    assert soak("--version").stdout.startswith("soak 0.")
+    assert CliRunner().invoke(cli.cli, ["probe", "--version"]).output.startswith("soak 0.")
+
+
+def test_a_problem_is_one_message_with_its_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """A SoakError ends with its exit code, its message and what to do, and no traceback."""
+    assert cli.exit_code(["probe", "--end", "soak"]) == 2
+    err = capsys.readouterr().err
+    assert "nowhere.toml" in err and "soak init" in err and "Traceback" not in err
+
+
+def test_a_fault_in_soak_is_never_mistaken_for_a_leak(capsys: pytest.CaptureFixture[str]) -> None:
+    """Python would end with 1, which means leak: a bug ends with 4 and shows its traceback."""
+    assert cli.exit_code(["probe", "--end", "bug"]) == 4
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError" in err and "fault in soak" in err
+
+
+def test_exit_codes_of_commands_are_passed_on() -> None:
+    """What a command returns is the exit code; nothing is 0; wrong usage is 2; Ctrl-C is 130."""
+    assert cli.exit_code(["probe", "--code", "3"]) == 3
+    assert cli.exit_code(["probe"]) == 0
+    assert cli.exit_code(["probe", "--bogus"]) == 2
+    assert cli.exit_code(["probe", "--end", "ctrl-c"]) == 130
+
+
+def test_a_malformed_configuration_is_two_without_a_traceback(tmp_path: Path) -> None:
+    """`soak run` on a broken soak.toml names every problem and starts nothing."""
+    (tmp_path / "soak.toml").write_text('[target]\nredy = "/"\n[load]\ncycle = "1x"\n')
+    run = soak("run", folder=tmp_path)
+    assert run.returncode == 2
+    assert all(key in run.stderr for key in ("target.redy", "load.cycle", "target.url"))
+    assert "did you mean ready" in run.stderr and "Traceback" not in run.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["soak.toml"]
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
+    """`soak --help | head -1` ends quietly."""
+    command = f"{sys.executable} -m soak --help | head -c 1"
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30)
+    assert run.stderr == ""
+
+
+def test_own_modules_of_the_folder_do_not_get_in_the_way(tmp_path: Path) -> None:
+    """soak runs in a folder with its own storage/, probes/ and logging-like names, with PYTHONPATH=. set."""
+    for name in ("storage", "probes"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not yours')\n")
+    run = soak("run", folder=tmp_path, PYTHONPATH=".")
+    assert (run.returncode, "Traceback" in run.stderr) == (2, False)
+    assert "soak.toml" in run.stderr
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("60s", 60.0), ("1h30m", 5400.0)])
+def test_durations_on_the_command_line(text: str, seconds: float) -> None:
+    """Options take the durations of soak.toml."""
+    assert DURATION.convert(text, None, None) == seconds
+    with pytest.raises(click.BadParameter, match="90s"):
+        DURATION.convert("60", None, None)
