@@ -49,6 +49,14 @@ ADVICE: dict[str, Advice] = {
         "There is no target to send load to at {url!r}.",
         "Set target.url to an http:// or https:// address.",
     ),
+    "format_not_yet": Advice(
+        "Reports as {form} are not supported yet.",
+        "Use one of {known}; nothing was started.",
+    ),
+    "no_folder": Advice(
+        "There is no folder {path} to write {file} into.",
+        "Make it first; nothing was started.",
+    ),
     "no_config": Advice(
         "There is no configuration file {path}.",
         "Write one with `soak init`, or name one with `-c FILE`.",

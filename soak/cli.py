@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from soak import __version__
-from soak.commands import Globals
+from soak.commands import Globals, tell
 from soak.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE, SoakError
 
 EXIT_BROKEN_PIPE = 141  # what a shell reports for a writer whose reader went away
@@ -193,7 +193,7 @@ def exit_code(args: Sequence[str] | None = None) -> int:
         result = cli.main(args=None if args is None else list(args), prog_name="soak", standalone_mode=False)
         sys.stdout.flush()
     except SoakError as error:
-        _tell(error)
+        tell(error)
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -209,12 +209,6 @@ def exit_code(args: Sequence[str] | None = None) -> int:
         _tell_of_a_bug()
         return EXIT_ERROR
     return result if isinstance(result, int) else 0
-
-
-def _tell(error: SoakError) -> None:
-    click.echo(f"{click.style('soak:', fg='red')} {error.message}", err=True)
-    if error.next_step:
-        click.echo(f"  {error.next_step}", err=True)
 
 
 def _tell_of_a_bug() -> None:

@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from soak.config import Config
+    from soak.errors import SoakError
 
 
 @dataclass(slots=True)
@@ -54,3 +55,10 @@ class Duration(click.ParamType):
 
 
 DURATION = Duration()
+
+
+def tell(error: SoakError) -> None:
+    """One message and the next step, on stderr."""
+    click.echo(f"{click.style('soak:', fg='red')} {error.message}", err=True)
+    if error.next_step:
+        click.echo(f"  {error.next_step}", err=True)

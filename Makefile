@@ -1,0 +1,43 @@
+# Every target sets up what it needs: a fresh machine wants only Python 3.11, make and git.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test test-slow check bench self-soak clean
+
+help:
+	@echo "make demo       soak the bundled target, leaky and clean, and print both reports"
+	@echo "make test       the fast tests"
+	@echo "make test-slow  the slow, real ones (marked slow)"
+	@echo "make check      lint, types, import contracts"
+	@echo "make bench      our figure, the peer's and the ratio"
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt hatch_build.py probes/soak_heap/soak_heap.c
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "soak needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/soak demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow --timeout 1800
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

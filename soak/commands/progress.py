@@ -1,0 +1,80 @@
+"""The progress of a run on stderr: one line that changes on a terminal, a line per cycle elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
+
+from soak.config import format_duration
+from soak.progress import ProgressListener, Silent, Status
+
+MEGABYTE = 1024 * 1024
+
+
+def progress_for(stream: TextIO = sys.stderr, *, quiet: bool = False) -> ProgressListener:
+    """The listener that fits: none when quiet, one changing line on a terminal, plain lines elsewhere."""
+    if quiet:
+        return Silent()
+    return TerminalProgress(stream) if stream.isatty() else PlainProgress(stream)
+
+
+def described(status: Status) -> str:
+    """A status in one line of at most 100 characters."""
+    memory = f"rss {status.rss / MEGABYTE:.1f} MB" if status.rss is not None else "rss ?"
+    failed = f", {status.errors} failed" if status.errors else ""
+    verdict = f", {status.verdict} so far" if status.verdict else ""
+    return (
+        f"cycle {status.cycle + 1}/{status.cycles} {status.phase}, {status.rate:.1f} req/s, "
+        f"{status.requests} landed{failed}, {memory}, {format_duration(round(status.seconds_left))} left{verdict}"
+    )
+
+
+class PlainProgress:
+    """For logs: a line when a phase begins, never a control character."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last: tuple[int, str] | None = None
+
+    def status(self, status: Status) -> None:
+        """A line when the cycle or the phase is a new one."""
+        if (status.cycle, status.phase) != self._last and status.t >= 0:
+            self._last = (status.cycle, status.phase)
+            self.message(described(status))
+
+    def message(self, text: str) -> None:
+        """One line."""
+        print(f"soak: {text}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Lines stay."""
+
+
+class TerminalProgress:
+    """For eyes: the last line is the status; messages scroll above it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream)
+        self._live: Live | None = None
+
+    def status(self, status: Status) -> None:
+        """Redraw the last line."""
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(Text(described(status), overflow="ellipsis", no_wrap=True), refresh=True)
+
+    def message(self, text: str) -> None:
+        """One line above the status."""
+        self._console.print(escape(text), highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Take the status line away."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None

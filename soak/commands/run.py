@@ -1,0 +1,77 @@
+"""`soak run`: one soak in the foreground."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from soak.commands import DURATION, Globals, tell
+from soak.errors import EXIT_INTERRUPTED, UsageError
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("run")
+@click.option("--cycles", type=click.IntRange(1), help="How many cycles, instead of load.cycles.")
+@click.option("--cycle", type=DURATION, help="Length of a cycle, instead of load.cycle.")
+@click.option("--json", "json", type=FILE, help="Write the report as JSON.")
+@click.option("--html", "html", type=FILE, help="Write it as one HTML file.")
+@click.option("--junit", "junit", type=FILE, help="Write it as JUnit XML.")
+@click.option("--sarif", "sarif", type=FILE, help="Write it as SARIF.")
+@click.option("--markdown", "markdown", type=FILE, help="Write it as Markdown.")
+@click.pass_obj
+def command(options: Globals, /, cycles: int | None, cycle: float | None, **files: Path | None) -> int:
+    """Run one soak: start or attach, cycle, analyse, report.
+
+    Progress goes to stderr, the report to stdout. Ctrl-C ends the run in order: what was sampled is judged.
+    Exit code: 0 clean, 1 leak or another limit broken, 3 inconclusive, 4 could not be carried out, 130 interrupted.
+    """
+    from soak.commands.progress import progress_for
+    from soak.session import run_soak
+
+    wanted = {form: file for form, file in files.items() if file is not None}
+    _check_files(wanted)
+    config = options.load_config(cycle=cycle, cycles=cycles)
+    progress = progress_for(quiet=bool(options.quiet))
+    for note in config.notes:
+        progress.message(f"note: {note}")
+    try:
+        outcome = run_soak(config, progress=progress)
+    finally:
+        progress.close()
+    _write(outcome.report, wanted)
+    _print(outcome.report)
+    if outcome.failure is not None:
+        tell(outcome.failure)
+    elif outcome.exit_code == EXIT_INTERRUPTED and not options.quiet:
+        click.echo(f"Interrupted; what was sampled is kept: `soak report {outcome.run_id}`.", err=True)
+    return outcome.exit_code
+
+
+def _check_files(files: Mapping[str, Path]) -> None:
+    """Refuse before the night and not after it: a format that is not there, a folder that is not there."""
+    from soak.report.formats import FORMATS
+
+    for form, file in files.items():
+        if form not in FORMATS:
+            raise UsageError("format_not_yet", form=form, known=", ".join(FORMATS))
+        if not file.parent.is_dir():
+            raise UsageError("no_folder", path=file.parent, file=file)
+
+
+def _write(report: dict[str, Any], files: Mapping[str, Path]) -> None:
+    from soak.report.formats import render
+
+    for form, file in files.items():
+        file.write_text(render(report, form), encoding="utf-8")
+
+
+def _print(report: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from soak.report.text import render_text
+
+    render_text(report, Console())

@@ -1,0 +1,36 @@
+"""What a crashed soak left behind: its open runs are closed, processes that are still there are ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from dataclasses import replace
+
+from soak_probes import start_time_of
+from soak_storage import Store
+
+
+def is_alive(pid: int, start_time: int) -> bool:
+    """Is the process of this pid still the one that began at `start_time` (clock ticks since boot)?"""
+    return start_time_of(pid) == start_time
+
+
+def clear_leftovers(store: Store) -> list[int]:
+    """Close runs of this machine whose soak is gone, and kill what they had started; the ids of the closed runs.
+
+    The warden has normally ended those processes already: this is for one that was killed as well. A pid that another
+    process has by now is not touched.
+    """
+    host = socket.gethostname()
+    closed = store.close_orphaned_runs(is_alive, host=host)
+    running = {run.id for run in store.runs() if run.status == "running"}
+    for run_id, owned in store.owned_processes(host=host):
+        if run_id in running:
+            continue
+        if is_alive(owned.pid, owned.start_time):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(owned.pid, signal.SIGKILL)
+        store.write(run_id, [replace(owned, gone=True)])
+    return closed

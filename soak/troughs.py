@@ -1,0 +1,171 @@
+"""Reads the agents inside the target, once per cycle, in its trough; in a thread, so that no sample is delayed."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from soak.config import AgentConfig
+from soak_probes import Excluded, Process
+from soak_probes.agent_client import AgentClient, AgentError
+from soak_storage.records import EventRow, HandleRow, ReadingRow, Record, SampleRow, SiteRow, Stack, TypeRow
+
+TOP_SITES = 200  # stacks sent by size and by growth: a finding shows ten, its correction for many looks wants the rest
+TOP_TYPES = 100
+PATIENCE = 30.0  # seconds for one answer: a stopped target must not hold the run
+SERIES = (  # what becomes a series of its own: key of the answer, name, unit
+    ("traced_bytes", "python_heap", "bytes"),
+    ("gc_objects", "gc_objects", "count"),
+    ("tasks", "tasks", "count"),
+    ("tmp_files", "tmp_files", "count"),
+    ("tmp_bytes", "tmp_bytes", "bytes"),
+)
+GATING = frozenset({"python_heap", "tasks", "tmp_files"})
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a reading is taken: seconds since the run began, the cycle and the segment."""
+
+    t: float
+    cycle: int
+    segment: int
+
+
+class TroughReader:
+    """Finds the agents of the target's processes, asks each for a reading, and turns answers into rows."""
+
+    def __init__(self, agent_dir: Path, config: AgentConfig) -> None:
+        self._client = AgentClient(agent_dir)
+        self._config = config
+        self._known: dict[tuple[int, int], dict[str, Any]] = {}  # hello by pid and start time
+        self._rows: queue.SimpleQueue[Record] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def hellos(self) -> Sequence[Mapping[str, Any]]:
+        """What each agent said of itself."""
+        return tuple(self._known.values())
+
+    def meet(self, processes: Sequence[Process]) -> dict[int, Excluded]:
+        """Say hello to agents not met yet; what of the agent has to be left out of each process's counts."""
+        alive = {(process.pid, process.start_time) for process in processes}
+        self._known = {key: hello for key, hello in self._known.items() if key in alive}
+        if self._thread is None:
+            for pid, start_time in alive - self._known.keys():
+                hello = self._client.connect(pid)
+                if hello is not None:
+                    self._known[pid, start_time] = hello
+        return {pid: _excluded(hello) for (pid, _), hello in self._known.items()}
+
+    def start(self, moment: Moment, processes: Sequence[Process]) -> None:
+        """Begin the reading of a trough; nothing when the last one has not ended or no agent is there."""
+        wanted = [process for process in processes if (process.pid, process.start_time) in self._known]
+        if self._thread is not None or not wanted:
+            return
+        self._thread = threading.Thread(target=self._read_all, args=(moment, wanted), name="trough-reader", daemon=True)
+        self._thread.start()
+
+    def poll(self) -> Iterator[Record]:
+        """The rows that have come in since the last call."""
+        if self._thread is not None and not self._thread.is_alive():
+            self._thread = None
+        while not self._rows.empty():
+            yield self._rows.get_nowait()
+
+    def finish(self) -> Iterator[Record]:
+        """Wait for a reading under way, then its rows."""
+        if self._thread is not None:
+            self._thread.join(2 * PATIENCE)
+        yield from self.poll()
+
+    def close(self) -> None:
+        """Hang up; the agents go on waiting in the target."""
+        self._client.close()
+
+    def _read_all(self, moment: Moment, processes: Sequence[Process]) -> None:
+        totals: dict[str, float] = {}
+        for process in processes:
+            answer = self._ask(process, moment)
+            if answer is None:
+                return  # a total without one of its parts would be a fall that never was: the gap says nothing at all
+            self._rows.put(reading_row(answer, process, moment))
+            for key, name, unit in SERIES:
+                if answer.get(key) is not None:
+                    totals[name] = totals.get(name, 0.0) + answer[key]
+                    self._rows.put(
+                        SampleRow(moment.t, name, unit, float(answer[key]), f"{process.pid}:{process.role}")
+                    )
+        for _, name, unit in SERIES:
+            if name in totals:
+                self._rows.put(SampleRow(moment.t, name, unit, totals[name], gates=name in GATING))
+
+    def _ask(self, process: Process, moment: Moment) -> dict[str, Any] | None:
+        """The agent's answer; None, and a gap that says why, when it gives none."""
+        try:
+            return self._client.request(
+                process.pid,
+                "read",
+                timeout=PATIENCE,
+                collect=self._config.collect,
+                cycle=moment.cycle,
+                top=TOP_SITES,
+                types=TOP_TYPES,
+            )
+        except AgentError as error:
+            detail = {"why": "agent_silent", "process": f"{process.pid}:{process.role}", "detail": str(error)}
+            self._rows.put(EventRow("reading_gap", moment.t, moment.t, detail))
+            return None
+
+
+def _excluded(hello: Mapping[str, Any]) -> Excluded:
+    return Excluded(threads=len(hello["threads"]), fd_inodes=frozenset(hello["inodes"]))
+
+
+def _stack(frames: Sequence[Sequence[Any]]) -> Stack:
+    return tuple((str(file), int(line), str(function)) for file, line, function in frames)
+
+
+def reading_row(answer: Mapping[str, Any], process: Process, moment: Moment) -> ReadingRow:
+    """One agent's answer as the store wants it; keys that have no column of their own go into `detail`."""
+    return ReadingRow(
+        t=moment.t,
+        cycle=moment.cycle,
+        process=f"{process.pid}:{process.role}",
+        segment=moment.segment,
+        agent_mode=str(answer.get("mode", "off")),
+        frames=answer.get("frames"),
+        collected=bool(answer.get("collected", False)),
+        pause_ms=answer.get("pause_ms"),
+        traced_bytes=answer.get("traced_bytes"),
+        agent_bytes=answer.get("agent_bytes"),
+        gc_objects=answer.get("gc_objects"),
+        tasks=answer.get("tasks"),
+        threads=answer.get("threads"),
+        sites=tuple(_site(site) for site in answer.get("sites", ())),
+        types=tuple(TypeRow(kind["type"], kind["count"], kind.get("bytes")) for kind in answer.get("types", ())),
+        handles=tuple(_handle(handle) for handle in answer.get("handles", ())),
+        warnings=tuple(answer.get("warnings", ())),
+        detail=answer.get("detail", {}),
+    )
+
+
+def _site(site: Mapping[str, Any]) -> SiteRow:
+    return SiteRow(
+        stack=_stack(site["stack"]),
+        bytes=float(site["bytes"]),
+        count=float(site["count"]),
+        error=site.get("error"),
+        partial=bool(site.get("partial", False)),
+        domain=site.get("domain", "python"),
+        births={int(cycle): int(size) for cycle, size in (site.get("births") or {}).items()},
+    )
+
+
+def _handle(handle: Mapping[str, Any]) -> HandleRow:
+    detail = handle.get("detail", "")
+    return HandleRow(handle["kind"], handle["count"], _stack(handle["stack"]), detail if isinstance(detail, str) else str(detail))

@@ -1,0 +1,91 @@
+"""Runs soak as a user would: a folder with a soak.toml, the command, what it printed, the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+GUEST = Path(__file__).resolve().parent.parent / "targets" / "guest.py"
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def write_config(folder: Path, **changes: dict[str, Any]) -> Path:
+    """A soak.toml for the guest with short cycles; each keyword replaces or adds keys of that table."""
+    port = free_port()
+    tables: dict[str, dict[str, Any]] = {
+        "target": {
+            "name": "guest",
+            "command": [sys.executable, str(GUEST)],
+            "env": {"PORT": str(port)},
+            "url": f"http://127.0.0.1:{port}",
+            "ready": "/health",
+        },
+        "load": {"cycle": "4s", "cycles": 5, "low": 5, "high": 60, "quiet": "1500ms"},
+        "limits": {"peak": "4GB"},
+    }
+    for name, change in changes.items():
+        table = tables.setdefault(name, {})
+        for key, value in change.items():
+            merged = {**table[key], **value} if isinstance(value, dict) and key in table else value
+            table[key] = merged
+    lines = []
+    for name, table in tables.items():
+        lines += [f"[{name}]", *(f"{key} = {toml(value)}" for key, value in table.items()), ""]
+    lines += ["[[scenario]]", 'name = "work"', 'path = "/work"']
+    path = folder / "soak.toml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def toml(value: Any) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(toml(item) for item in value) + "]"
+    return json.dumps(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command left: exit code, output, and its report when it wrote one."""
+
+    code: int
+    out: str
+    err: str
+    report: dict[str, Any] | None
+
+
+def soak_command(*args: str) -> list[str]:
+    """The command line of soak in this environment."""
+    return [sys.executable, "-P", "-m", "soak", *args]
+
+
+def soak(folder: Path, *args: str, env: dict[str, str] | None = None, timeout: float = 100.0) -> Done:
+    """Run soak in `folder`; a report.json written there is read."""
+    done = subprocess.run(
+        soak_command(*args),
+        cwd=folder,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    file = folder / "report.json"
+    report = json.loads(file.read_text()) if file.exists() else None
+    return Done(done.returncode, done.stdout, done.stderr, report)

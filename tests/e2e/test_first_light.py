@@ -1,0 +1,53 @@
+"""The whole path, for real: target, load, samples, agent, store, verdict, report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .soaking import soak, write_config
+
+PER_REQUEST = 20_000
+# 5 to 60 requests/s over 2.5 s: about 81 requests, 1.6 MB per cycle against the default limit of 1 MB per cycle.
+
+
+def test_a_growing_list_is_named_with_file_line_and_function(tmp_path: Path) -> None:
+    """A list that grows by 1.6 MB a cycle is a leak at the line that appends to it."""
+    write_config(tmp_path, target={"env": {"LEAK": str(PER_REQUEST)}})
+    done = soak(tmp_path, "run", "--json", "report.json")
+    assert done.code == 1, done.err
+    assert done.report is not None
+    assert done.report["verdict"] == "leak"
+    finding = next(item for item in done.report["findings"] if item["kind"] == "growth")
+    site = finding["sites"][0]
+    assert (Path(site["file"]).name, site["function"]) == ("guest.py", "remember")
+    assert site["share"] > 0.8
+    landed = done.report["load"]["landed"]
+    truth = PER_REQUEST * landed / 20.0 * 3600.0  # bytes per hour: 20 seconds of soak
+    assert 0.7 * truth < site["growth_per_hour"] < 1.3 * truth
+    assert "guest.py" in done.out and "leak" in done.out.lower()
+
+
+def test_the_same_target_without_the_leak_is_clean(tmp_path: Path) -> None:
+    """A guest that keeps nothing is called clean, with the smallest growth that would have been seen."""
+    write_config(tmp_path, load={"cycles": 6})
+    done = soak(tmp_path, "run", "--json", "report.json")
+    assert done.report is not None
+    assert done.report["verdict"] == "clean", done.out
+    assert done.code == 0
+    rss = next(item for item in done.report["series"] if item["name"] == "rss" and item["process"] == "total")
+    assert rss["detectable_per_hour"] > 0
+
+
+def test_what_was_stored_is_shown_again(tmp_path: Path) -> None:
+    """`soak report`, `soak check` and `soak runs` tell of a stored run what `soak run` told."""
+    write_config(tmp_path, load={"cycles": 2})
+    done = soak(tmp_path, "run", "--json", "report.json")
+    again = soak(tmp_path, "report", "--format", "json")
+    assert done.report is not None
+    assert json.loads(again.out)["verdict"] == done.report["verdict"] == "inconclusive"
+    assert again.code == 0
+    assert soak(tmp_path, "check").code == done.code == 3
+    runs = soak(tmp_path, "runs")
+    assert runs.code == 0
+    assert "guest" in runs.out and "inconclusive" in runs.out

@@ -1,0 +1,43 @@
+"""A tiny HTTP guest, standard library only: leaks, dies or stays clean as its environment says.
+
+PORT: where to listen. LEAK: bytes kept per request. DIE_AFTER: exit with 7 after so many seconds.
+"""
+
+import http.server
+import os
+import threading
+import time
+
+KEPT = []
+
+
+def remember(size):
+    KEPT.append(bytearray(size))
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if self.path == "/work" and "LEAK" in os.environ:
+            remember(int(os.environ["LEAK"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *args):
+        pass
+
+
+def die_later(seconds):
+    time.sleep(seconds)
+    os._exit(7)
+
+
+if __name__ == "__main__":
+    if "DIE_AFTER" in os.environ:
+        threading.Thread(target=die_later, args=(float(os.environ["DIE_AFTER"]),), daemon=True).start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
+    server.daemon_threads = True
+    server.serve_forever()
