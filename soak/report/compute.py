@@ -1,0 +1,168 @@
+"""Computes the report of a stored run; `python -m soak.report.compute STORE_URL RUN_ID` prints it as JSON.
+
+That program is the short-lived process of the analysis: numpy is loaded here and never in the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from soak import __version__
+from soak.analysis import weigh
+from soak.analysis.results import Evidence
+from soak.report import breaches, evidence, verdict
+from soak.report.growth import growth_findings
+from soak.report.inputs import RunData, read_run
+from soak.report.loadpart import load_section
+from soak.report.series import Judged, judge_series
+from soak.report.units import moment
+
+if TYPE_CHECKING:
+    from soak_storage import Store
+
+SCHEMA = "soak.report/1"
+_ORDER = ("growth", "oom", "peak", "ceiling", "cleanup", "errors", "latency", "cpu", "stream", "check", "target")
+
+
+def compute(store: Store, run_id: int | None) -> dict[str, Any]:
+    """The report.json of the contract, with more keys beside it; `run_id` None is the latest run."""
+    data = read_run(store, run_id)
+    load = load_section(data.load)
+    found = evidence.gather(data, load)
+    series = [_weighed(one, found) for one in judge_series(data)]
+    checks = breaches.cleanup(data, series)
+    report: dict[str, Any] = {
+        "schema": SCHEMA,
+        "soak_version": __version__,
+        "verdict": "inconclusive",
+        "exit_code": 3,
+        "run": run_part(data),
+        "evidence": evidence.rows(found),
+        "observer": observer_part(data),
+        "series": [one.row for one in series],
+        "findings": _findings(data, series, checks, load),
+        "cleanup": checks,
+        "load": load,
+    }
+    withdrawn = any(one.withdraws for one in found)
+    report["verdict"] = verdict.overall(report["findings"], report["series"], data.run.status, withdrawn)
+    report["exit_code"] = verdict.EXIT_CODES[report["verdict"]]
+    report["summary"] = verdict.summary(report["verdict"], report)
+    report["next_steps"] = verdict.next_steps(report["verdict"], report)
+    finished: dict[str, Any] = finite(report)
+    return finished
+
+
+def _weighed(one: Judged, found: Sequence[Evidence]) -> Judged:
+    """A clean verdict on a gating series is withdrawn where the evidence does not carry it."""
+    if one.verdict is None or not one.row["gates"]:
+        return one
+    weighed = weigh(one.verdict, found)
+    one.row["verdict"], one.row["warnings"] = weighed.verdict, _joined(one.row["warnings"], weighed.warnings)
+    return replace(one, verdict=weighed)
+
+
+def _joined(first: Sequence[str], second: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*first, *second]))
+
+
+def _findings(
+    data: RunData, series: Sequence[Judged], checks: Sequence[dict[str, Any]], load: dict[str, Any]
+) -> list[dict[str, Any]]:
+    peaks = breaches.peaks(data, series)
+    leaking = {one.info.name for one in series if one.leaks}
+    found = [
+        *growth_findings(data, series, peaks.ceilings),
+        *peaks.findings,
+        *breaches.ceilings_reached(data, series),
+        *breaches.cleanup_findings(checks, leaking),
+        *breaches.load_findings(data, load),
+        *breaches.cpu_finding(data, series),
+        *breaches.stream_findings(load),
+        *breaches.target_findings(data),
+    ]
+    return sorted(found, key=lambda one: (one["severity"] != "fail", _ORDER.index(one["kind"])))
+
+
+def run_part(data: RunData) -> dict[str, Any]:
+    """What was run, when and for how long, with the gaps in it."""
+    run, target = data.run, dict(data.run.target)
+    config = data.config("target", "command")
+    return {
+        "id": run.id,
+        "name": run.name,
+        "status": run.status,
+        "host": run.host,
+        "version": run.version,
+        "started": moment(run.started),
+        "ended": moment(run.ended) if run.ended is not None else None,
+        "cycles": data.complete,
+        "cycles_planned": run.cycles_planned,
+        "cycle_seconds": data.cycle_seconds,
+        "quiet_seconds": run.quiet_seconds,
+        "target": {
+            "command": target.get("command") or config or [],
+            "pids": target.get("pids") or sorted({process.pid for process in data.processes}),
+            "python": target.get("python"),
+        },
+        "gaps": [
+            {
+                "from": moment(run.started + event.t0),
+                "to": moment(run.started + event.t1) if event.t1 is not None else None,
+                "why": str(event.detail.get("why", event.kind)),
+            }
+            for event in data.of_kind("gap", "outage")
+        ],
+        "segments": [{"t": segment.t, "why": segment.why} for segment in data.segments if segment.number > 0],
+        "baseline": run.baseline,
+        "error": dict(run.error) if run.error else None,
+    }
+
+
+def observer_part(data: RunData) -> dict[str, Any]:
+    """What soak itself cost in the target and beside it, as far as it was measured."""
+    _, held = data.agent_bytes
+    pauses = [reading.pause_ms for reading in data.readings if reading.pause_ms is not None]
+    measured: dict[str, Any] = {}
+    for event in data.of_kind("observer"):
+        measured.update(event.detail)
+    return {
+        "heap": data.agent_mode,
+        "target_cpu_ratio": measured.get("target_cpu_ratio"),
+        "target_bytes": float(held.max()) if held.size else None,
+        "longest_pause_ms": max(pauses, default=None),
+        "daemon_bytes": measured.get("daemon_bytes"),
+        "daemon_cpu_percent": measured.get("daemon_cpu_percent"),
+        "warnings": sorted({warning for reading in data.readings for warning in reading.warnings}),
+    }
+
+
+def finite(value: Any) -> Any:
+    """`value` as JSON has it: no NaN, no infinity (null instead), no numpy numbers."""
+    if isinstance(value, dict):
+        return {str(key): finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    if isinstance(value, bool) or value is None or isinstance(value, str | int):
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the report of run ARGUMENTS[1] in store ARGUMENTS[0] as JSON."""
+    from soak_storage import open_store
+
+    url, run_id = arguments
+    with open_store(url, create=False) as store:
+        json.dump(compute(store, int(run_id)), sys.stdout, allow_nan=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,72 @@
+"""What a verdict rests on: missing samples, load that did not land, outages, restarts; each may withdraw *clean*."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from soak.analysis import generator_limited, load_not_landed, missing_samples, outages, target_restarted
+from soak.analysis.results import Evidence
+from soak.report.inputs import RunData
+
+# Below this many finished cycles nothing can be compared with anything.
+LEAST_CYCLES = 3
+
+
+def gather(data: RunData, load: dict[str, Any]) -> list[Evidence]:
+    """Everything that takes weight from a clean verdict of this run."""
+    found = [
+        _cycles(data),
+        _samples(data),
+        load_not_landed(load["due"], load["landed"] + load["faulted"]),
+        outages([(event.t0, event.t1) for event in data.of_kind("outage")], run_seconds(data)),
+        generator_limited(sum(window.limited for window in data.windows), len(data.windows)),
+        target_restarted([segment.t for segment in data.segments if "restart" in segment.why], _planned_restarts(data)),
+        _status(data),
+    ]
+    return [one for one in found if one is not None]
+
+
+def run_seconds(data: RunData) -> float:
+    """Seconds from the first to the last thing known of the run."""
+    ends = [cycle.t1 for cycle in data.cycles]
+    info = data.info("rss")
+    times = data.samples(info)[0] if info else np.empty(0)
+    return max([*ends, float(times[-1]) if times.size else 0.0, 1e-9])
+
+
+def _cycles(data: RunData) -> Evidence | None:
+    if data.complete >= LEAST_CYCLES:
+        return None
+    done = "no cycle" if not data.complete else f"only {data.complete} of {data.run.cycles_planned or '?'} cycles"
+    return Evidence("too_few_cycles", f"{done} ran to the end; {LEAST_CYCLES} are needed at least", True, True)
+
+
+def _samples(data: RunData) -> Evidence | None:
+    info = data.info("rss")
+    if info is None:
+        return Evidence("samples_missing", "the target was never sampled", True, True) if not data.infos else None
+    times, values = data.samples(info)
+    if times.size < 3 or not data.complete:
+        return None
+    interval = data.config("sample", "interval")
+    step = float(interval) if isinstance(interval, int | float) else float(np.median(np.diff(times)))
+    return missing_samples(times, values, data.cycle_seconds, data.complete, step)
+
+
+def _planned_restarts(data: RunData) -> int:
+    return sum(event.detail.get("kind") in ("kill", "restart") for event in data.of_kind("fault"))
+
+
+def _status(data: RunData) -> Evidence | None:
+    """An interrupted run is judged on what is there; that it ended early is said, not held against it."""
+    if data.run.status != "interrupted":
+        return None
+    message = f"the run was interrupted after {data.complete} of {data.run.cycles_planned or '?'} cycles"
+    return Evidence("interrupted", message, False, False)
+
+
+def rows(found: list[Evidence]) -> list[dict[str, Any]]:
+    """As the report writes them."""
+    return [{"code": one.code, "message": one.message, "weakens": one.weakens} for one in found]

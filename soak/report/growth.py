@@ -1,0 +1,213 @@
+"""Findings of growth: one per leaking resource, with where it comes from and when it will matter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from soak.analysis import hours_to, memory_statement
+from soak.report.fingerprint import fingerprint
+from soak.report.inputs import TOTAL, RunData
+from soak.report.objects import growing_types, held_by
+from soak.report.series import MEMORY, Judged, outside_memory, tracer_growth
+from soak.report.sites import Attribution, Attributor
+from soak.report.units import interval, rate, share
+from soak.report.words import site_name
+
+# The share of what is seen from outside that python_heap has to explain to stand for it.
+HEAP_STANDS = 0.7
+# A descriptor of a socket is counted in both series; above this share the descriptors are nothing but the sockets.
+SAME_HANDLES = 0.8
+KINDS = {
+    "fds": ("fd", "socket"),
+    "sockets": ("socket",),
+    "threads": ("thread",),
+    "tasks": ("task",),
+    "children": ("child",),
+    "tmp_files": ("tmp_file",),
+}
+NAMES = {
+    "rss": "Memory (rss)",
+    "pss": "Memory (pss)",
+    "uss": "Memory (uss)",
+    "python_heap": "Memory (Python heap)",
+    "fds": "Open descriptors",
+    "sockets": "Sockets",
+    "threads": "Threads",
+    "tasks": "asyncio tasks",
+    "children": "Child processes",
+    "tmp_files": "Temporary files",
+}
+
+
+@dataclass(frozen=True)
+class Growing:
+    """A leaking series that stands for a resource, and the others that grow with it."""
+
+    judged: Judged
+    also: tuple[str, ...] = ()
+
+
+def growth_findings(data: RunData, series: Sequence[Judged], ceilings: dict[str, float]) -> list[dict[str, Any]]:
+    """One finding per leaking resource, memory first. ceilings: what a series can reach at most, by its name."""
+    leaking = {one.info.name: one for one in series if one.leaks}
+    attributor = Attributor.of(data)
+    findings = []
+    memory = _memory(data, leaking)
+    if memory:
+        findings.append(_memory_finding(attributor, series, memory, ceilings))
+    return findings + [_handle_finding(attributor, growing, ceilings) for growing in _handles(leaking)]
+
+
+def _memory(data: RunData, leaking: dict[str, Judged]) -> Growing | None:
+    """python_heap where it explains what is seen from outside, for it has sites; else what is seen from outside."""
+    outside, heap = leaking.get(outside_memory(data)), leaking.get("python_heap")
+    chosen = heap or outside
+    if chosen is None:
+        return None
+    if heap and outside and _growth(heap) < HEAP_STANDS * _growth(outside):
+        chosen = outside
+    also = tuple(name for name in MEMORY if name in leaking and leaking[name] is not chosen)
+    return Growing(chosen, also)
+
+
+def _handles(leaking: dict[str, Judged]) -> list[Growing]:
+    fds, sockets = leaking.get("fds"), leaking.get("sockets")
+    same = fds and sockets and _growth(sockets) >= SAME_HANDLES * _growth(fds)
+    names = [name for name in KINDS if name in leaking and not (same and name == "fds")]
+    return [Growing(leaking[name], ("fds",) if same and name == "sockets" else ()) for name in names]
+
+
+def _memory_finding(
+    attributor: Attributor, series: Sequence[Judged], growing: Growing, ceilings: dict[str, float]
+) -> dict[str, Any]:
+    data, judged = attributor.data, growing.judged
+    found = attributor.memory(_growth(judged))
+    types, holders = growing_types(data), held_by(data)
+    verdicts = {one.info.name: one.verdict for one in series if one.info.process == TOTAL}
+    statement = memory_statement(
+        verdicts.get("rss"), verdicts.get("uss"), verdicts.get("python_heap"), None, pss=verdicts.get("pss")
+    )
+    if found.sites and found.sites[0]["share"] >= 0.5:
+        found.sites[0]["types"] = types
+        found.sites[0]["held_by"] = [path for one in types for path in holders.get(one["type"], [])]
+    outside = next((one for one in series if one.info.name == outside_memory(data) and one.info.process == TOTAL), None)
+    finding = _finding(attributor, growing, found, ceilings, outside)
+    tracer = tracer_growth(data)
+    notes = []
+    if statement:
+        notes.append(f"It is {statement}.")
+    if outside is not None and outside.info.name != judged.info.name and outside.verdict and outside.verdict.known:
+        notes.append(f"From outside, {outside.info.name} grows {rate(outside.verdict.growth_per_hour, 'bytes')}.")
+    if tracer > 0:
+        notes.append(f"{rate(tracer, 'bytes')} of what rss really grew is tracemalloc's own and was taken off.")
+    return {**finding, "types": types, "held_by": holders, "memory": statement, "notes": notes}
+
+
+def _handle_finding(attributor: Attributor, growing: Growing, ceilings: dict[str, float]) -> dict[str, Any]:
+    name = growing.judged.info.name
+    found = attributor.handles(KINDS[name], _growth(growing.judged))
+    details = [detail for site in found.sites[:3] for detail in site["details"]]
+    notes = [f"Among them: {', '.join(details[:3])}."] if details else []
+    return {**_finding(attributor, growing, found, ceilings), "notes": notes}
+
+
+def _finding(
+    attributor: Attributor,
+    growing: Growing,
+    found: Attribution,
+    ceilings: dict[str, float],
+    level_of: Judged | None = None,
+) -> dict[str, Any]:
+    judged, row = growing.judged, growing.judged.row
+    name, unit = judged.info.name, judged.info.unit
+    named = [(frame["file"], frame["line"], frame["function"]) for frame in _places(found)]
+    ceiling, when = _time_to_limit(judged, ceilings, level_of or judged)
+    return {
+        "kind": "growth",
+        "series": name,
+        "unit": unit,
+        "severity": "fail",
+        "fingerprint": fingerprint("growth", name, named, attributor.owners.cwd),
+        "message": growth_message(row, found),
+        "growth_per_hour": row["growth_per_hour"],
+        "growth_per_cycle": row["growth_per_cycle"],
+        "growth_per_request": row["growth_per_request"],
+        "ci95": row["ci95"],
+        "limit_per_hour": row["limit_per_hour"],
+        "unexplained_share": found.unexplained,
+        "time_to_limit_hours": when,
+        "limit_reached": ceiling,
+        "sites": found.sites,
+        "trunk": found.trunk,
+        "tree": found.tree,
+        "also": list(growing.also),
+        "no_sites": None if found.sites else _why_no_sites(attributor.data),
+    }
+
+
+def _places(found: Attribution) -> list[dict[str, Any]]:
+    """The frames that name the finding: those of its first site."""
+    if not found.sites:
+        return []
+    site = found.sites[0]
+    return [site["traceback"][-1], *(site[key] for key in ("likely", "application") if site[key])]
+
+
+def growth_message(row: dict[str, Any], found: Attribution) -> str:
+    """One sentence: what grows, how fast, and where most of it comes from."""
+    unit = row["unit"]
+    text = f"{NAMES.get(row['name'], row['name'])} grow" + ("" if row["name"] in KINDS else "s")
+    text += f" {rate(row['growth_per_hour'], unit).lstrip('+')} (95 %: {interval(row['ci95'], unit)}/h"
+    text += f"; limit {row['limit']})"
+    if found.sites:
+        site = found.sites[0]
+        text += f"; {share(site['share'])} of it from {site_name(site)}"
+    return text
+
+
+def _why_no_sites(data: RunData) -> str:
+    if data.agent_mode == "off" and not data.readings:
+        return "There was no agent in the target: places in the code need a Python target that soak starts."
+    if data.agent_mode == "off":
+        return "The heap was not followed (agent.heap = off)."
+    return "No place in Python grows with it: it is native memory, fragmentation, or was opened outside Python."
+
+
+def _time_to_limit(
+    judged: Judged, ceilings: dict[str, float], level_of: Judged
+) -> tuple[str | None, list[float | None] | None]:
+    """(name of the nearest ceiling, hours until it is reached, soonest and latest; None for never).
+
+    Memory has its level from what is seen from outside, for that is what ceilings are about, even when the Python
+    heap tells how fast it grows.
+    """
+    verdict = judged.verdict
+    if verdict is None or not verdict.known:
+        return None, None
+    level = latest_level(level_of)
+    spans = {name: hours_to(level, at, verdict.ci95) for name, at in ceilings.items() if _applies(name, judged)}
+    known = {name: span for name, span in spans.items() if span is not None}
+    if not known:
+        return None, None
+    nearest = min(known, key=lambda name: known[name][0])
+    return nearest, [value if math.isfinite(value) else None for value in known[nearest]]
+
+
+def _applies(ceiling: str, judged: Judged) -> bool:
+    name = judged.info.name
+    return ceiling == f"peak_{name}" or ceiling == name or (name in MEMORY and ceiling in ("memory", "machine", "peak"))
+
+
+def latest_level(judged: Judged, last: float = 0.1) -> float:
+    """The level now: the highest of the last tenth of the run; NaN without samples."""
+    there = judged.values[~np.isnan(judged.values)]
+    return float(there[-max(1, int(last * there.size)) :].max()) if there.size else math.nan
+
+
+def _growth(judged: Judged) -> float:
+    return judged.verdict.growth_per_hour if judged.verdict and judged.verdict.known else 0.0

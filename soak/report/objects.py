@@ -1,0 +1,54 @@
+"""Growing object types and who holds them, over all processes of the target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from soak.analysis import judge_sites
+from soak.report.inputs import RunData
+
+MOST_TYPES = 8
+MOST_PATHS = 5
+
+
+def growing_types(data: RunData) -> list[dict[str, Any]]:
+    """Types whose number of live objects grows for certain, fastest first."""
+    times = {reading.cycle: reading.t for reading in data.judged_readings}
+    cycles = sorted(times)
+    if len(cycles) < 3:
+        return []
+    at = np.array([times[cycle] for cycle in cycles], dtype=np.float64)
+    series = {}
+    for one in data.store.types(data.run.id):
+        counts = dict.fromkeys(cycles, 0.0)
+        for point in one.points:
+            if point.cycle in counts:
+                counts[point.cycle] += point.count
+        values = np.array(list(counts.values()), dtype=np.float64)
+        if values[-1] > values[0]:
+            series[one.type] = (at, values, None)
+    if not series:
+        return []
+    total = sum(max(0.0, float(values[-1] - values[0])) for _, values, _ in series.values())
+    per_hour = total / max(float(at[-1] - at[0]), 1e-9) * 3600.0
+    results = judge_sites(series, data.cycle_seconds, per_hour, data.restarts)
+    sure = [result for result in results if result.significant and result.growth_per_hour > 0]
+    return [
+        {"type": str(result.key), "count_per_hour": result.growth_per_hour, "ci95": list(result.ci95)}
+        for result in sorted(sure, key=lambda result: -result.growth_per_hour)[:MOST_TYPES]
+    ]
+
+
+def held_by(data: RunData) -> dict[str, list[list[str]]]:
+    """{type: retention paths, root first} as the latest reading with any found them."""
+    for reading in reversed(data.readings):
+        found = reading.detail.get("holders")
+        if isinstance(found, list) and found:
+            return {
+                str(one.get("type", "")): [[str(step) for step in path] for path in one.get("paths", [])][:MOST_PATHS]
+                for one in found
+                if isinstance(one, dict)
+            }
+    return {}

@@ -1,0 +1,96 @@
+"""Whose code a frame is: the application, a dependency with its version, the standard library, or native."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+APPLICATION = "application"
+STANDARD = "standard library"
+
+Frame = tuple[str, int, str]  # file, line, function
+
+_PACKAGES = re.compile(r"^(?P<root>.*/(?:site|dist)-packages)/(?P<rest>.+)$")
+_STDLIB = re.compile(r"/lib(?:64)?/(?:python\d+(?:\.\d+)?|pypy[\d.]+)/|^<frozen |/python\d+\.zip/")
+_NATIVE = re.compile(r"(?P<name>[^/]+?)(?:\.cpython-[^/]*|\.abi3)?\.(?:so|dylib)(?:\.[\d.]+)?$")
+_AGENT = re.compile(r"/soak_(?:agent|heap)(?:/|\.|$)|^<soak")
+_UNKNOWN = {"", "<unknown>", "<string>", "?"}
+
+
+def _canonical(name: str) -> str:
+    """A distribution's name as installers compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def is_agent(frame: Frame) -> bool:
+    """Whether the frame is soak's own guest inside the target, which no report shows."""
+    return bool(_AGENT.search(frame[0]))
+
+
+@dataclass
+class Owners:
+    """Names the owners of frames; remembers each folder of packages it has read. `cwd` is the target's folder."""
+
+    cwd: str | None = None
+    _versions: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def of(self, file: str) -> str:
+        """`application`, `dependency NAME VERSION`, `standard library` or `native MODULE`."""
+        installed = _PACKAGES.match(file)
+        if installed:
+            return self._dependency(installed["root"], installed["rest"])
+        native = _NATIVE.search(file)
+        if native or file.startswith("[native"):
+            return f"native {native['name'] if native else file.strip('[]').removeprefix('native').strip()}".strip()
+        if _STDLIB.search(file) and not self._within_cwd(file):
+            return STANDARD
+        return STANDARD if file in _UNKNOWN else APPLICATION
+
+    def likely(self, stack: list[Frame]) -> tuple[Frame, str] | None:
+        """The frame a person can change and its owner: walked outwards past the standard library (innermost is last).
+
+        None when the stack holds nothing but the standard library.
+        """
+        for frame in reversed(stack):
+            owner = self.of(frame[0])
+            if owner != STANDARD:
+                return frame, owner
+        return None
+
+    def application(self, stack: list[Frame]) -> Frame | None:
+        """The innermost frame of the application itself."""
+        return next((frame for frame in reversed(stack) if self.of(frame[0]) == APPLICATION), None)
+
+    def _within_cwd(self, file: str) -> bool:
+        return self.cwd is not None and Path(file).is_relative_to(self.cwd)
+
+    def _dependency(self, root: str, rest: str) -> str:
+        package = rest.split("/", 1)[0]
+        native = _NATIVE.search(package)
+        name = (native["name"] if native else package).removesuffix(".py")
+        version = self._installed(root).get(_canonical(name), "")
+        return f"dependency {version or name}"
+
+    def _installed(self, root: str) -> dict[str, str]:
+        """{top-level module: "NAME VERSION"} of a folder of packages, from its dist-info; empty when unreadable."""
+        if root not in self._versions:
+            found: dict[str, str] = {}
+            try:
+                infos = sorted(Path(root).glob("*.dist-info"))
+            except OSError:
+                infos = []
+            for info in infos:
+                name, _, version = info.name.removesuffix(".dist-info").partition("-")
+                for module in (name, *_top_level(info)):
+                    found.setdefault(_canonical(module), f"{name} {version}")
+            self._versions[root] = found
+        return self._versions[root]
+
+
+def _top_level(info: Path) -> list[str]:
+    """Modules that a distribution brings, from its top_level.txt where it has one (GitPython brings `git`)."""
+    try:
+        return (info / "top_level.txt").read_text(errors="replace").split()
+    except OSError:
+        return []

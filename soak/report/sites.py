@@ -1,0 +1,248 @@
+"""Where growth comes from: stacks grouped by what a person would change, each group with its slope and share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from soak.analysis import judge_sites
+from soak.analysis.results import SiteResult
+from soak.report.code import CodeLines
+from soak.report.fingerprint import fingerprint, place
+from soak.report.inputs import Floats, RunData
+from soak.report.owner import STANDARD, Frame, Owners, is_agent
+
+MOST_SITES = 20  # of a finding; a person reads three
+MOST_FRAMES = 30  # of a traceback: the innermost
+TRUNK_SHARE = 0.8  # of the growth that has to pass a frame for it to be named as the way all of it comes
+
+
+class Point(Protocol):
+    """What a reading says about one stack."""
+
+    @property
+    def t(self) -> float:
+        """Seconds since the run began."""
+
+    @property
+    def cycle(self) -> int:
+        """Number of the cycle."""
+
+
+@dataclass
+class Group:
+    """Stacks that are one site, summed over stacks and processes; one entry per reading."""
+
+    values: Floats
+    counts: Floats
+    variance: Floats
+    births: list[dict[int, float]]
+    stacks: dict[tuple[Frame, ...], Floats] = field(default_factory=dict)
+    partial: bool = False
+    details: dict[str, int] = field(default_factory=dict)
+
+    def heaviest(self) -> tuple[Frame, ...]:
+        """The stack that grew most."""
+        return max(self.stacks, key=lambda stack: self.stacks[stack][-1] - self.stacks[stack][0])
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The sites of one resource, most guilty first, and how the growth gets there."""
+
+    sites: list[dict[str, Any]]
+    unexplained: float | None
+    trunk: list[dict[str, Any]]
+    tree: list[dict[str, Any]]  # stacks with their growth per hour, for a flame graph
+
+
+@dataclass
+class Attributor:
+    """Attributes the growth of one run."""
+
+    data: RunData
+    owners: Owners
+    code: CodeLines
+
+    @classmethod
+    def of(cls, data: RunData) -> Attributor:
+        """With the target's folder as the root of the application."""
+        cwd = target_cwd(data)
+        return cls(data, Owners(cwd), CodeLines(cwd))
+
+    def memory(self, growth_per_hour: float) -> Attribution:
+        """Allocation sites of traced memory; shares are of `growth_per_hour`."""
+        grouping = _Grouping(self.owners, _reading_times(self.data))
+        for site in self.data.store.sites(self.data.run.id):
+            group = grouping.group(site.stack)
+            if group is None:
+                continue
+            group.partial |= site.partial
+            for point in site.points:
+                at = grouping.place(point)
+                if at is not None:
+                    grouping.add(group, site.stack, at, point.bytes, point.count)
+                    group.variance[at] += (point.error or 0.0) ** 2
+                    for cycle, live in point.births.items():
+                        group.births[at][cycle] = group.births[at].get(cycle, 0.0) + live
+        return self._ranked(grouping, growth_per_hour)
+
+    def handles(self, kinds: Sequence[str], growth_per_hour: float) -> Attribution:
+        """Birth places of handles of these kinds."""
+        grouping = _Grouping(self.owners, _reading_times(self.data))
+        for handle in self.data.store.handles(self.data.run.id):
+            group = grouping.group(handle.stack) if handle.kind in kinds else None
+            if group is None:
+                continue
+            for point in handle.points:
+                at = grouping.place(point)
+                if at is not None:
+                    grouping.add(group, handle.stack, at, point.count, point.count)
+                    if point.detail:
+                        group.details[point.detail] = point.count
+        return self._ranked(grouping, growth_per_hour)
+
+    def _ranked(self, grouping: _Grouping, total: float) -> Attribution:
+        groups = {key: group for key, group in grouping.groups.items() if group.values[-1] > group.values[0]}
+        if not groups or grouping.times.size < 2:
+            return Attribution([], None, [], [])
+        judged = judge_sites(
+            {key: (grouping.times, g.values, np.sqrt(g.variance)) for key, g in groups.items()},
+            self.data.cycle_seconds,
+            total,
+            self.data.restarts,
+            births={key: g.births for key, g in groups.items() if any(g.births)},
+        )
+        growing = [result for result in judged if result.growth_per_hour > 0]
+        sites = [self._site(groups[result.key], result, grouping.times) for result in growing[:MOST_SITES]]
+        explained = sum(result.share for result in growing if result.significant)
+        stacks = _growth_of_stacks(groups, grouping.times)
+        return Attribution(sites, min(1.0, max(0.0, 1.0 - explained)), self._trunk(stacks), _tree(stacks))
+
+    def _site(self, group: Group, result: SiteResult, times: Floats) -> dict[str, Any]:
+        stack = [frame for frame in group.heaviest() if not is_agent(frame)]
+        file, line, function = stack[-1]
+        likely = self.owners.likely(stack)
+        application = self.owners.application(stack)
+        named = [stack[-1], *([likely[0]] if likely else []), *([application] if application else [])]
+        return {
+            "file": file,
+            "line": line,
+            "function": function,
+            "short": place(file, self.owners.cwd),
+            "owner": likely[1] if likely else STANDARD,
+            "growth_per_hour": result.growth_per_hour,
+            "ci95": list(result.ci95),
+            "share": result.share,
+            "count_per_hour": slope(times, group.counts),
+            "partial": group.partial or len(stack) == 1,
+            "traceback": [self.frame(frame) for frame in stack[-MOST_FRAMES:]],
+            "types": [],
+            "held_by": [],
+            "significant": result.significant,
+            "bounded": result.cohort == "bounded",
+            "live": float(group.values[-1]),
+            "stacks": len(group.stacks),
+            "details": _most_common(group.details),
+            "likely": self.frame(likely[0]) if likely else None,
+            "application": self.frame(application) if application else None,
+            "fingerprint": fingerprint("site", None, named, self.owners.cwd),
+        }
+
+    def frame(self, frame: Frame) -> dict[str, Any]:
+        """A frame as the report writes it, with its line of code."""
+        file, line, function = frame
+        code = self.code.line(file, line)
+        return {"file": file, "line": line, "function": function, "code": code, "short": place(file, self.owners.cwd)}
+
+    def _trunk(self, stacks: list[tuple[tuple[Frame, ...], float]]) -> list[dict[str, Any]]:
+        """From the outermost frame inwards as long as one way carries most of the growth."""
+        total, trunk, depth = sum(growth for _, growth in stacks), [], 0
+        while total > 0:
+            weights: dict[tuple[str, str], float] = {}
+            for stack, growth in stacks:
+                if depth < len(stack):
+                    weights[stack[depth][::2]] = weights.get(stack[depth][::2], 0.0) + growth
+            best = max(weights, key=lambda key: weights[key], default=None)
+            if best is None or weights[best] < TRUNK_SHARE * total:
+                break
+            stacks = [(stack, growth) for stack, growth in stacks if depth < len(stack) and stack[depth][::2] == best]
+            heaviest = max(stacks, key=lambda pair: pair[1])[0]
+            trunk.append({**self.frame(heaviest[depth]), "share": weights[best] / total})
+            depth += 1
+        return trunk[-MOST_FRAMES:]
+
+
+class _Grouping:
+    """Groups of stacks over the readings of a run."""
+
+    def __init__(self, owners: Owners, readings: list[tuple[int, float]]) -> None:
+        self.owners = owners
+        self.times = np.array([t for _, t in readings], dtype=np.float64)
+        self.places = {cycle: place for place, (cycle, _) in enumerate(readings)}
+        self.groups: dict[object, Group] = {}
+
+    def place(self, point: Point) -> int | None:
+        """The reading that `point` belongs to."""
+        return self.places.get(point.cycle)
+
+    def group(self, stack: Sequence[Frame]) -> Group | None:
+        """The site of a stack; None for the agent's own.
+
+        An allocation inside the standard library belongs to whoever called it: json's decoder is nobody's leak.
+        """
+        if not stack or is_agent(stack[-1]):
+            return None
+        likely = self.owners.likely(list(stack))
+        in_standard = self.owners.of(stack[-1][0]) == STANDARD
+        key = likely[0] if likely and in_standard else stack[-1]
+        if key not in self.groups:
+            size = self.times.size
+            self.groups[key] = Group(np.zeros(size), np.zeros(size), np.zeros(size), [{} for _ in range(size)])
+        return self.groups[key]
+
+    def add(self, group: Group, stack: Sequence[Frame], at: int, value: float, count: float) -> None:
+        """Add what one process held at one reading."""
+        group.values[at] += value
+        group.counts[at] += count
+        by_stack = group.stacks.setdefault(tuple(stack), np.zeros(self.times.size))
+        by_stack[at] += value
+
+
+def target_cwd(data: RunData) -> str | None:
+    """The folder the target runs in, as far as it was stored."""
+    for found in (data.run.target.get("cwd"), data.config("target", "cwd")):
+        if isinstance(found, str) and found.startswith("/"):
+            return found
+    return None
+
+
+def _reading_times(data: RunData) -> list[tuple[int, float]]:
+    """(cycle, time of its last reading) of every cycle that was read."""
+    latest: dict[int, float] = {}
+    for reading in data.judged_readings:
+        latest[reading.cycle] = max(latest.get(reading.cycle, 0.0), reading.t)
+    return sorted(latest.items())
+
+
+def _growth_of_stacks(groups: dict[object, Group], times: Floats) -> list[tuple[tuple[Frame, ...], float]]:
+    growths = ((stack, slope(times, values)) for group in groups.values() for stack, values in group.stacks.items())
+    growing = [(stack, growth) for stack, growth in growths if growth > 0]
+    return sorted(growing, key=lambda pair: -pair[1])
+
+
+def _tree(stacks: list[tuple[tuple[Frame, ...], float]], most: int = 60) -> list[dict[str, Any]]:
+    return [{"stack": [list(f) for f in stack[-MOST_FRAMES:]], "growth_per_hour": g} for stack, g in stacks[:most]]
+
+
+def slope(times: Floats, values: Floats) -> float:
+    """Least squares slope per hour without the first reading, where warm-up sits, when enough are left."""
+    skip = 1 if times.size >= 4 else 0
+    return float(np.polyfit(times[skip:], values[skip:], 1)[0]) * 3600.0 if times.size >= 2 else 0.0
+
+
+def _most_common(details: dict[str, int], most: int = 3) -> list[str]:
+    return sorted(details, key=lambda detail: -details[detail])[:most]

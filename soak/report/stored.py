@@ -1,0 +1,28 @@
+"""The report of a run as it was stored when it ended; computed anew only where there is none that is final."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from soak_storage import Store
+
+
+def load_or_compute(store: Store, run_id: int | None, *, fresh: bool = False) -> dict[str, Any]:
+    """The stored report of a run (None: the latest), if it was made after the run ended by this version of soak.
+
+    A run cut off by a crash has only what was computed after its last cycle: that is judged again on all of its data.
+    """
+    from soak import __version__
+
+    run = store.run(run_id)
+    stored = None if fresh else store.latest_analysis(run.id)
+    if stored is not None and _final(stored, run.status) and stored.get("soak_version") == __version__:
+        return stored
+    from soak.report.compute import compute  # loads numpy: not for a list or a check of what is stored
+
+    return compute(store, run.id)
+
+
+def _final(report: dict[str, Any], status: str) -> bool:
+    return bool(report.get("run", {}).get("status") == status != "running")

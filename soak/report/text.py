@@ -1,0 +1,230 @@
+"""The report for a terminal: a person has two minutes. Readable at 80 columns and without colour."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from soak.report.units import amount, duration, interval, plural, rate, share
+from soak.report.words import LIMIT_NAMES, TITLES, frame_name, meaning, plain, site_name
+
+COLOURS = {"leak": "bold red", "failed": "bold red", "error": "bold magenta", "inconclusive": "bold yellow"}
+CLEAN = "bold green"
+SITES_SHOWN = 5
+CALLERS_SHOWN = 3
+WIDEST = 100
+
+
+def render_text(report: dict[str, Any], console: Console, *, full: bool = False) -> None:
+    """Print `report`; `full` adds the series of single processes and of kinds, and every site."""
+    console.width = min(console.width, WIDEST)
+    with console.capture() as captured:
+        for part in (_head(report), *_findings(report, full), _series(report, full), *_rest(report)):
+            if part is not None:
+                console.print(part, highlight=False, soft_wrap=False)
+                console.print()
+        for step in report.get("next_steps", []):
+            console.print(Text(f"Next: {plain(step)}", "bold"))
+    # rich fills lines up to the width, which makes diffs and copied text ugly
+    console.file.write(re.sub(r"[ \t]+$", "", captured.get(), flags=re.MULTILINE))
+
+
+def verdict_line(report: dict[str, Any]) -> str:
+    """The verdict with its numbers, in one line."""
+    return f"{report['verdict'].upper()}  {plain(report['run']['name'])}: {plain(report.get('summary', ''))}"
+
+
+def _head(report: dict[str, Any]) -> RenderableType:
+    run = report["run"]
+    cycles = f"{run['cycles']} of {run['cycles_planned']}" if run["cycles_planned"] else str(run["cycles"])
+    facts = [
+        f"run {run['id']} on {plain(run['host'])}",
+        run["started"].replace("T", " ").replace("Z", " UTC"),
+        f"{cycles} cycles of {duration(run['cycle_seconds'])}",
+        *([f"Python {run['target']['python']}"] if run["target"].get("python") else []),
+        *([f"version {plain(run['version'])[:12]}"] if run.get("version") else []),
+        *([run["status"]] if run["status"] != "completed" else []),
+    ]
+    style = COLOURS.get(report["verdict"], CLEAN)
+    word, _, rest = verdict_line(report).partition("  ")
+    return Group(Text.assemble((word, style), "  ", (rest, "bold")), Text(" · ".join(facts), "dim"))
+
+
+def _findings(report: dict[str, Any], full: bool) -> list[RenderableType]:
+    return [_finding(number, one, full) for number, one in enumerate(report["findings"], 1)]
+
+
+def _finding(number: int, finding: dict[str, Any], full: bool) -> RenderableType:
+    title = TITLES.get(finding["kind"], finding["kind"])
+    known = " (accepted)" if finding.get("accepted") else " (warning)" if finding["severity"] == "warn" else ""
+    parts: list[RenderableType] = [Text(f"{number}. {title}{known}: {plain(finding['message'])}", "bold")]
+    parts += [Text(line) for line in _facts(finding)]
+    sites = finding["sites"] if full else finding["sites"][:SITES_SHOWN]
+    parts += [_site(site, finding["unit"], place) for place, site in enumerate(sites)]
+    parts += [Text(plain(line)) for line in _unexplained(finding)]
+    return Group(parts[0], Padding(Group(*parts[1:]), (0, 0, 0, 3)))
+
+
+def _facts(finding: dict[str, Any]) -> list[str]:
+    """What else is known of the growth: per cycle, per request, when it will matter, where it sits."""
+    if finding["kind"] != "growth":
+        return []
+    unit = finding["unit"]
+    per = [rate(finding.get("growth_per_cycle"), unit, "cycle")]
+    if finding.get("growth_per_request"):
+        per.append(rate(finding["growth_per_request"], unit, "request"))
+    lines = [", ".join(per) + (f"; with it: {', '.join(finding['also'])}" if finding.get("also") else "")]
+    when = finding.get("time_to_limit_hours")
+    if when and when[0] is not None:
+        latest = f" to {duration(when[1] * 3600)}" if when[1] is not None else " or later"
+        name = LIMIT_NAMES.get(finding.get("limit_reached") or "", finding.get("limit_reached"))
+        lines.append(f"Reaches {name} in {duration(when[0] * 3600)}{latest} under this load.")
+    return [*lines, *(plain(note) for note in finding.get("notes", []))]
+
+
+def _site(site: dict[str, Any], unit: str, place: int) -> RenderableType:
+    sure = "" if site.get("significant", True) else "  (not certain)"
+    head = Text.assemble(
+        (plain(site_name(site)), "bold cyan" if place == 0 else "cyan"),
+        f"  {share(site['share'])}  {rate(site['growth_per_hour'], unit)}",
+        (f"  ({interval(site['ci95'], unit)}/h){sure}", "dim"),
+    )
+    lines: list[RenderableType] = [head]
+    code = (site.get("likely") or site["traceback"][-1]).get("code") if site["traceback"] else None
+    if code:
+        lines.append(Text(f"    {plain(code)}", "italic"))
+    lines += [Text(f"    {plain(line)}", "dim") for line in _site_facts(site, unit)]
+    return Group(*lines)
+
+
+def _site_facts(site: dict[str, Any], unit: str) -> list[str]:
+    facts = [site["owner"]]
+    if unit == "bytes" and site.get("count_per_hour"):
+        facts.append(f"{rate(site['count_per_hour'], 'count')} blocks")
+    if site.get("bounded"):
+        facts.append("sheds its old allocations, as a cache does")
+    lines = ["; ".join(facts)]
+    if site["types"]:
+        types = (f"{one['type']} {rate(one['count_per_hour'], 'count')}" for one in site["types"][:4])
+        lines.append("types: " + ", ".join(types))
+    lines += ["held by: " + " -> ".join(path) for path in site["held_by"][:2]]
+    callers = [frame_name(frame) for frame in site["traceback"][:-1]]
+    if callers:
+        shown = callers[::-1][:CALLERS_SHOWN]
+        lines += [f"called from {caller}" for caller in shown]
+        application = site.get("application")
+        name = frame_name(application) if application else None
+        if name and name in callers and name not in shown:
+            lines.append(f"      … from {name}")
+    elif site["partial"]:
+        lines.append("callers unknown: one frame was recorded")
+    return lines
+
+
+def _unexplained(finding: dict[str, Any]) -> list[str]:
+    if finding["kind"] != "growth":
+        return []
+    if finding.get("no_sites"):
+        return [finding["no_sites"]]
+    rest = finding["unexplained_share"]
+    return [f"{share(rest)} is unexplained: no single place grows for certain."] if rest and rest >= 0.005 else []
+
+
+def _series(report: dict[str, Any], full: bool) -> RenderableType | None:
+    rows = [row for row in report["series"] if full or row["gates"] or _worth(row)]
+    if not rows:
+        return None
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("series", no_wrap=True)
+    for name in ("growth/h", "95 % interval", "limit/h", "sees from"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for row in rows:
+        style = COLOURS.get(row["verdict"], CLEAN) if row["gates"] else "dim"
+        table.add_row(*_cells(row), Text(_said(row), style))
+    notes = [Text(line, "dim") for line in _series_notes(rows)]
+    return Group(table, *notes)
+
+
+def _worth(row: dict[str, Any]) -> bool:
+    """Totals that explain: what is seen from outside although another decides."""
+    return row["process"] == "total" and row["name"] in ("rss", "uss", "pss")
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    name = row["name"] if row["process"] == "total" else f"{row['name']} {row['process']}"
+    unit = row["unit"]
+    limit = amount(row["limit_per_hour"], unit)
+    return [
+        plain(name)[:24],
+        rate(row["growth_per_hour"], unit).removesuffix("/h"),
+        interval(row["ci95"], unit),
+        limit,
+        amount(row["detectable_per_hour"], unit),
+    ]
+
+
+def _said(row: dict[str, Any]) -> str:
+    if row["limit_per_hour"] is None:
+        return "no limit"
+    more = f" +{row['cycles_needed']} cycles" if row["verdict"] == "inconclusive" and row["cycles_needed"] else ""
+    return ("accepted" if row.get("accepted") else row["verdict"]) + ("" if row["gates"] else " *") + more
+
+
+def _series_notes(rows: list[dict[str, Any]]) -> list[str]:
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        for code in row["warnings"]:
+            if row["gates"] or code != "no_limit":
+                told.setdefault(code, []).append(row["name"])
+    notes = [f"{', '.join(dict.fromkeys(names))}: {meaning(code)}" for code, names in told.items()]
+    return [*notes, *(["* explains, does not decide"] if any(not row["gates"] for row in rows) else [])]
+
+
+def _rest(report: dict[str, Any]) -> list[RenderableType]:
+    lines = [Text(f"Evidence: {plain(one['message'])}", "yellow") for one in report["evidence"]]
+    lines += [Text(f"Gap: {plain(gap['why'])} {gap['from']} to {gap['to'] or 'the end'}") for gap in _gaps(report)]
+    lines += [Text(line) for line in (*_cleanup(report), _load(report["load"]), _observer(report["observer"])) if line]
+    return [Group(*lines)]
+
+
+def _gaps(report: dict[str, Any], most: int = 3) -> list[dict[str, Any]]:
+    return list(report["run"]["gaps"][:most])
+
+
+def _cleanup(report: dict[str, Any]) -> list[str]:
+    checks = [check for check in report.get("cleanup", []) if check["when"] != "at once"]
+    failed = [check["series"] for check in checks if check["verdict"] == "fail"]
+    passed = [check["series"] for check in checks if check["verdict"] == "pass"]
+    if not failed and not passed:
+        return []
+    words = [f"back at their floor: {', '.join(passed)}"] if passed else []
+    words += [f"not back: {', '.join(failed)}"] if failed else []
+    return [f"Cleanup after load: {'; '.join(words)}."]
+
+
+def _load(load: dict[str, Any]) -> str:
+    if not load["due"]:
+        return "Load: none."
+    latency = load["latency_ms"]
+    times = ", ".join(f"{name} {latency[name]:.3g} ms" for name in ("p50", "p95", "p99") if latency[name] is not None)
+    landed = f"{load['landed']:,} of {load['due']:,} requests landed, {plural(load['errors'], 'error')}"
+    return f"Load: {landed}{'; ' + times if times else ''}."
+
+
+def _observer(observer: dict[str, Any]) -> str:
+    parts = [f"heap {observer['heap']}"]
+    if observer["target_bytes"] is not None:
+        parts.append(f"{amount(observer['target_bytes'], 'bytes')} in the target")
+    if observer["longest_pause_ms"] is not None:
+        parts.append(f"longest pause {observer['longest_pause_ms']:.3g} ms")
+    if observer["target_cpu_ratio"] is not None:
+        parts.append(f"target's cpu x{observer['target_cpu_ratio']:.2f}")
+    if observer["daemon_cpu_percent"] is not None:
+        parts.append(f"soak itself {observer['daemon_cpu_percent']:.2g} % cpu")
+    return f"Observer: {', '.join(parts)}."

@@ -1,0 +1,102 @@
+"""The verdict of a run from its findings and series, in the contract's order, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from soak.errors import EXIT_CLEAN, EXIT_ERROR, EXIT_INCONCLUSIVE, EXIT_LEAK
+from soak.report.units import plural, rate
+
+EXIT_CODES = {
+    "leak": EXIT_LEAK,
+    "failed": EXIT_LEAK,
+    "error": EXIT_ERROR,
+    "inconclusive": EXIT_INCONCLUSIVE,
+    "clean": EXIT_CLEAN,
+}
+
+
+def overall(
+    findings: Sequence[dict[str, Any]], series: Sequence[dict[str, Any]], status: str, withdrawn: bool = False
+) -> str:
+    """leak, failed, error, inconclusive or clean: the first that holds."""
+    kinds = {finding["kind"] for finding in findings if finding["severity"] == "fail"}
+    gating = [row for row in series if row["gates"]]
+    if "growth" in kinds:
+        return "leak"
+    if kinds - {"target"}:
+        return "failed"
+    if "target" in kinds or status == "failed":
+        return "error"
+    if withdrawn or not gating or any(row["verdict"] != "clean" for row in gating if not row.get("accepted")):
+        return "inconclusive"
+    return "clean"
+
+
+def summary(verdict: str, report: dict[str, Any]) -> str:
+    """One sentence with numbers, the first line that a person reads."""
+    failing = [finding for finding in report["findings"] if finding["severity"] == "fail"]
+    gating = [row for row in report["series"] if row["gates"]]
+    if failing:
+        more = f" (and {plural(len(failing) - 1, 'more finding')})" if len(failing) > 1 else ""
+        return f"{failing[0]['message']}{more}"
+    if verdict == "clean":
+        return f"nothing that gates grows above its limit; {detectable(gating)}"
+    if verdict == "inconclusive":
+        return inconclusive(gating, report["evidence"])
+    return "the soak could not be carried out"
+
+
+def detectable(gating: Sequence[dict[str, Any]]) -> str:
+    """The smallest growth that could have been seen, in memory and in counts."""
+    sizes = [row["detectable_per_hour"] for row in gating if row["unit"] == "bytes" and row["detectable_per_hour"]]
+    counts = [row["detectable_per_hour"] for row in gating if row["unit"] != "bytes" and row["detectable_per_hour"]]
+    parts = [rate(max(sizes), "bytes").lstrip("+")] if sizes else []
+    parts += [f"{rate(max(counts), 'count').lstrip('+')} of a count"] if counts else []
+    return f"growth from {' and '.join(parts)} on would have been seen" if parts else ""
+
+
+def inconclusive(gating: Sequence[dict[str, Any]], evidence: Sequence[dict[str, Any]]) -> str:
+    """What is undecided, and how many more cycles decide it."""
+    open_rows = [row for row in gating if row["verdict"] == "inconclusive" and not row.get("accepted")]
+    needed = [row["cycles_needed"] for row in open_rows if row["cycles_needed"]]
+    names = ", ".join(row["name"] for row in open_rows)
+    if not open_rows:
+        return "; ".join(one["message"] for one in evidence if one["weakens"]) or "nothing was sampled"
+    text = f"not decided: {names}"
+    if needed:
+        return f"{text}; {plural(max(needed), 'more cycle')} would decide"
+    weak = [one["message"] for one in evidence if one["weakens"]]
+    return f"{text}; {weak[0]}" if weak else f"{text}; too near the limit for more cycles to decide"
+
+
+def next_steps(verdict: str, report: dict[str, Any]) -> list[str]:
+    """What to do now, most useful first."""
+    run = report["run"]
+    if verdict == "leak":
+        return _after_leak(report)
+    if verdict == "failed":
+        return ["Look at the findings above; limits are in [limits] of soak.toml."]
+    if verdict == "error":
+        return ["Mend what the message names, then run again; the target's own output is in the run's folder."]
+    if verdict == "clean":
+        return [f"Keep it as a baseline: soak baseline {run['id']}"]
+    needed = [row["cycles_needed"] for row in report["series"] if row["gates"] and row["cycles_needed"]]
+    cycles = run["cycles"] + max(needed, default=0)
+    steps = [f"Run again with more cycles: soak run --cycles {cycles}"] if needed else []
+    if any(one["weakens"] for one in report["evidence"]):
+        steps.append("See to what weakens the evidence, listed above.")
+    return steps or ["Limits per /cycle or /request are decided sooner than per hour; longer cycles are less noisy."]
+
+
+def _after_leak(report: dict[str, Any]) -> list[str]:
+    growth = [finding for finding in report["findings"] if finding["kind"] == "growth"]
+    site = growth[0]["sites"][0] if growth and growth[0]["sites"] else None
+    if site is None:
+        return ["No place in the code is known: see the finding for why, and what grows beside it in the table."]
+    place = site.get("likely") or site
+    steps = [f"Open {place['short']}:{place['line']} and look at what keeps what {place['function']} makes."]
+    if site["partial"]:
+        steps.append("Only one frame is known: agent.frames = 5, or agent.heap = sampler, shows the callers.")
+    return [*steps, f"After the mend: soak run, then soak compare {report['run']['id']}"]

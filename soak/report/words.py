@@ -1,0 +1,62 @@
+"""What the codes of a report mean, in words, and text from the target made safe for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+WARNINGS = {
+    "too_few_cycles": "too few cycles to judge",
+    "still_slowing": "still slowing down: growth to date, it may be bounded",
+    "accelerating": "growing faster and faster",
+    "restarted": "cycles with a restart were left out",
+    "gaps": "cycles with gaps were left out",
+    "near_limit": "too near the limit to be decided by more cycles",
+    "flush_not_in_step": "something flushes out of step with the cycles",
+    "tracer_inflates": "tracemalloc inflates it: python_heap decides",
+    "no_limit": "no limit is set for it",
+    "stepped": "one step, not a slope",
+}
+TITLES = {
+    "growth": "Growth",
+    "peak": "Peak",
+    "cleanup": "Cleanup",
+    "errors": "Errors",
+    "latency": "Latency",
+    "stream": "Streams",
+    "cpu": "CPU",
+    "target": "Target",
+    "check": "Check",
+    "ceiling": "Ceiling",
+    "oom": "Out of memory",
+}
+LIMIT_NAMES = {
+    "memory": "the container's memory limit",
+    "machine": "the machine's memory",
+    "peak": "the peak limit",
+    "fds": "the limit of open descriptors",
+    "threads": "the limit of threads",
+    "children": "the limit of processes",
+}
+
+
+def plain(text: object) -> str:
+    """`text` without control characters: a path or a name from the target may carry terminal escapes."""
+    return "".join(char if char.isprintable() else "?" for char in str(text))
+
+
+def frame_name(frame: dict[str, Any]) -> str:
+    """`file:line function` with the file as short as it stays unmistakable."""
+    return f"{frame['short']}:{frame['line']} {frame['function']}"
+
+
+def site_name(site: dict[str, Any]) -> str:
+    """The frame a person can change; where the memory was taken inside the standard library, that after it."""
+    likely = site.get("likely")
+    if likely is None or (likely["file"], likely["line"]) == (site["file"], site["line"]):
+        return frame_name(site)
+    return f"{frame_name(likely)} (through {frame_name(site)})"
+
+
+def meaning(code: str) -> str:
+    """A warning's code in words; an unknown code as it is."""
+    return WARNINGS.get(code, code.replace("_", " "))

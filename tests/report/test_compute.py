@@ -1,0 +1,250 @@
+"""The computed report of runs whose truth is known, read through the real store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import soak.report
+from soak.report.compute import compute, main
+from soak.report.stored import load_or_compute
+from soak_storage import Store
+from soak_storage.records import AnalysisRow, EventRow, SegmentRow
+
+from .runs import LEAK, MB, Plan, make_run
+
+SCHEMA = json.loads((Path(soak.report.__file__).parent / "report.schema.json").read_text())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def report_of(store: Store, plan: Plan) -> dict[str, Any]:
+    report = compute(store, make_run(store, plan))
+    VALIDATOR.validate(report)
+    json.dumps(report, allow_nan=False)
+    return report
+
+
+def growth(report: dict[str, Any]) -> dict[str, Any]:
+    return next(finding for finding in report["findings"] if finding["kind"] == "growth")
+
+
+def test_planted_leak_is_named_first_with_growth_share_owner_and_types(store: Store) -> None:
+    """3 MB a cycle kept by one line: its frame comes first, with the right growth and nearly all of the share."""
+    report = report_of(store, Plan(heap_growth=3 * MB))
+    assert (report["verdict"], report["exit_code"]) == ("leak", 1)
+    finding = growth(report)
+    site = finding["sites"][0]
+    assert (site["file"], site["line"], site["function"]) == LEAK[-1]
+    assert site["owner"] == "application"
+    # 3 MB per cycle of a minute = 180 MB/h
+    assert site["ci95"][0] < 180 * MB < site["ci95"][1]
+    assert finding["ci95"][0] < 180 * MB < finding["ci95"][1]
+    assert finding["growth_per_request"] == pytest.approx(3 * MB / 1000, rel=0.05)
+    assert site["share"] > 0.9
+    assert finding["unexplained_share"] < 0.1
+    assert site["types"][0]["type"] == "bytearray"
+    assert [frame["function"] for frame in site["traceback"]] == ["_run", "app", "handler"]
+
+
+def test_memory_growth_is_one_finding_whatever_number_of_series_show_it(store: Store) -> None:
+    """rss and python_heap grow by the same leak: one finding, which says what else grows with it."""
+    findings = [one for one in report_of(store, Plan(heap_growth=3 * MB))["findings"] if one["kind"] == "growth"]
+    assert len(findings) == 1
+    assert (findings[0]["series"], findings[0]["also"]) == ("python_heap", ["rss"])
+
+
+def test_native_growth_is_not_blamed_on_a_python_line(store: Store) -> None:
+    """rss grows while the Python heap stays: the finding is of rss, has no sites and says why."""
+    finding = growth(report_of(store, Plan(native_growth=4 * MB)))
+    assert (finding["series"], finding["sites"]) == ("rss", [])
+    assert "native" in finding["no_sites"]
+
+
+def test_clean_run_says_the_smallest_growth_it_could_have_seen(store: Store) -> None:
+    """Nothing grows: clean, exit 0, and each deciding series has a detectable growth."""
+    report = report_of(store, Plan())
+    assert (report["verdict"], report["exit_code"], report["findings"]) == ("clean", 0, [])
+    gating = [row for row in report["series"] if row["gates"]]
+    assert {row["name"] for row in gating} >= {"rss", "python_heap", "fds", "sockets", "threads", "tasks", "children"}
+    assert all(row["detectable_per_hour"] > 0 for row in gating)
+    assert "would have been seen" in report["summary"]
+
+
+def test_descriptors_and_sockets_have_birth_places(store: Store) -> None:
+    """A socket is also a descriptor: one finding, whose birth place walks past the standard library."""
+    descriptors = growth(report_of(store, Plan(fd_growth=4)))
+    assert (descriptors["series"], descriptors["sites"][0]["function"]) == ("fds", "load_index")
+    sockets = [one for one in report_of(store, Plan(socket_growth=6))["findings"] if one["kind"] == "growth"]
+    assert [(one["series"], one["also"]) for one in sockets] == [("sockets", ["fds"])]
+    site = sockets[0]["sites"][0]
+    assert (site["function"], site["likely"]["function"], site["owner"]) == ("__init__", "load_index", "application")
+    assert "CLOSE_WAIT" in " ".join(sockets[0]["notes"])
+
+
+def test_the_agents_own_frames_are_never_shown(store: Store) -> None:
+    """The agent's memory grows by 2 MB a cycle in the readings: no site of any finding is its own."""
+    report = report_of(store, Plan(heap_growth=3 * MB))
+    assert "soak_agent" not in json.dumps(report)
+
+
+def test_tracer_is_taken_off_rss_and_python_heap_decides(store: Store) -> None:
+    """tracemalloc's tables grow by 2 MB a cycle in a clean target: clean; in a leaky one the finding says its part."""
+
+    def tables(cycle: int) -> float:
+        return (5 + 2 * cycle) * MB
+
+    clean = report_of(store, Plan(mode="tracemalloc", agent_bytes=tables))
+    assert clean["verdict"] == "clean"
+    assert {row["name"]: row["gates"] for row in clean["series"]}["rss"] is False
+    leaky = growth(report_of(store, Plan(heap_growth=3 * MB, mode="tracemalloc", agent_bytes=tables)))
+    assert leaky["series"] == "python_heap"
+    assert any("tracemalloc's own" in note for note in leaky["notes"])
+    assert leaky["sites"][0]["partial"]
+
+
+def test_native_leak_is_seen_beside_the_tracer(store: Store) -> None:
+    """Growth far beyond what the tracer's tables can be is still a leak of rss."""
+    report = report_of(
+        store, Plan(native_growth=9 * MB, mode="tracemalloc", agent_bytes=lambda cycle: (5 + cycle / 10) * MB)
+    )
+    assert (report["verdict"], growth(report)["series"]) == ("leak", "rss")
+
+
+def test_short_run_says_how_many_more_cycles(store: Store) -> None:
+    """Two cycles decide nothing: inconclusive, exit 3, with the number of cycles that would."""
+    report = report_of(store, Plan(cycles=2))
+    assert (report["verdict"], report["exit_code"]) == ("inconclusive", 3)
+    assert "2 more cycles would decide" in report["summary"]
+    assert "--cycles 4" in report["next_steps"][0]
+
+
+def test_interrupted_run_is_judged_on_what_is_there(store: Store) -> None:
+    """Six of ten cycles before the kill: the leak stands, and the report says that the run was cut off."""
+    report = report_of(store, Plan(heap_growth=3 * MB, cycles=10, done=6, status="interrupted"))
+    assert report["verdict"] == "leak"
+    assert (report["run"]["status"], report["run"]["cycles"]) == ("interrupted", 6)
+    assert "interrupted" in [one["code"] for one in report["evidence"]]
+
+
+def test_restart_begins_a_segment_and_withdraws_clean(store: Store) -> None:
+    """A leak seen over a restart is a leak; a clean verdict over an unplanned one is not given."""
+    restart = [SegmentRow(1, 240.0, "restart")]
+    leaky = report_of(store, Plan(heap_growth=3 * MB, cycles=10, restart_at=240.0, extra=restart))
+    assert leaky["verdict"] == "leak"
+    clean = report_of(store, Plan(cycles=10, extra=restart))
+    assert clean["verdict"] == "inconclusive"
+    assert "target_restarted" in [one["code"] for one in clean["evidence"]]
+
+
+def test_load_that_did_not_land_withdraws_clean(store: Store) -> None:
+    """Only three requests in ten reached the target: nothing was soaked, nothing is clean."""
+    report = report_of(store, Plan(landed_share=0.3))
+    assert report["verdict"] == "inconclusive"
+    assert "load_not_landed" in [one["code"] for one in report["evidence"]]
+
+
+def test_gap_is_said_and_not_filled_in(store: Store) -> None:
+    """Half of the samples missing withdraw clean; the gap stands in the report with both its ends."""
+    gap = EventRow("gap", 120.0, 360.0, {"why": "samples_late"})
+    report = report_of(store, Plan(missing=lambda t: 120 <= t < 360, extra=[gap]))
+    assert report["verdict"] == "inconclusive"
+    assert report["run"]["gaps"] == [
+        {"from": "2027-01-15T08:02:00Z", "to": "2027-01-15T08:06:00Z", "why": "samples_late"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("detail", "verdict", "code", "kind"),
+    [
+        ({"kind": "exit", "code": 3, "why": "exited with 3"}, "error", 4, "target"),
+        ({"kind": "oom", "code": 9, "why": "killed by the kernel"}, "failed", 1, "oom"),
+    ],
+)
+def test_target_that_ended(store: Store, detail: dict[str, Any], verdict: str, code: int, kind: str) -> None:
+    """A target that dies is an error; one killed by its memory limit has failed."""
+    plan = Plan(
+        done=2, status="failed", error={"code": "x", "message": "gone"}, extra=[EventRow("exit", 90.0, None, detail)]
+    )
+    report = report_of(store, plan)
+    assert (report["verdict"], report["exit_code"], report["findings"][0]["kind"]) == (verdict, code, kind)
+
+
+def test_leak_wins_over_a_target_that_died(store: Store) -> None:
+    """The first in the contract's order wins."""
+    died = EventRow("exit", 400.0, None, {"kind": "exit", "code": 1, "why": "exited with 1"})
+    report = report_of(store, Plan(heap_growth=3 * MB, status="failed", extra=[died]))
+    assert report["verdict"] == "leak"
+    assert [finding["kind"] for finding in report["findings"]][-1] == "target"
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind"),
+    [({"errors": 0.0001}, "errors"), ({"p95": 15.0}, "latency"), ({"cpu": 0.2}, "cpu"), ({"peak_fds": 15.0}, "peak")],
+)
+def test_broken_limits_fail_the_run(store: Store, limits: dict[str, float], kind: str) -> None:
+    """Each limit beside growth makes a finding of its kind and the verdict failed."""
+    plan = Plan()
+    plan.limits.update(limits)
+    report = report_of(store, plan)
+    assert (report["verdict"], report["exit_code"]) == ("failed", 1)
+    assert [finding["kind"] for finding in report["findings"]] == [kind]
+
+
+def test_ceiling_of_the_system_is_a_finding(store: Store) -> None:
+    """Descriptors that reach RLIMIT_NOFILE are a finding, whatever their slope became."""
+    plan = Plan()
+    plan.target["ceilings"] = {"fds": 20}
+    assert [one["kind"] for one in report_of(store, plan)["findings"]] == ["ceiling"]
+
+
+def test_load_section_adds_up_and_has_percentiles(store: Store) -> None:
+    """Sums over cycles and percentiles of merged histograms: 10 to 29.9 ms, evenly."""
+    load = report_of(store, Plan())["load"]
+    assert (load["due"], load["landed"], load["errors"]) == (8000, 8000, 8)
+    assert load["latency_ms"]["p50"] == pytest.approx(20.0, rel=0.02)
+    assert load["scenarios"][0]["name"] == "list"
+
+
+def test_stored_report_is_used_only_when_it_is_final(store: Store) -> None:
+    """What was computed while the run went on is judged again; what was computed at its end is taken as it is."""
+    run_id = make_run(store, Plan(status=None))
+    half = compute(store, run_id)
+    store.write(run_id, [AnalysisRow(1.0, {**half, "mark": True}, 3)])
+    store.end_run(run_id, "interrupted", 1_800_000_500.0)
+    assert "mark" not in load_or_compute(store, run_id)
+    final = compute(store, run_id)
+    store.write(run_id, [AnalysisRow(2.0, {**final, "mark": True}, None)])
+    assert load_or_compute(store, run_id)["mark"] is True
+    assert "mark" not in load_or_compute(store, run_id, fresh=True)
+
+
+def test_program_prints_the_report_as_json(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """The short-lived analysis process writes one JSON object to stdout."""
+    run_id = make_run(store, Plan())
+    assert main([store.url, str(run_id)]) == 0
+    VALIDATOR.validate(json.loads(capsys.readouterr().out))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda report: report.pop("run"),
+        lambda report: report.update(verdict="fine"),
+        lambda report: report.update(exit_code=0),
+        lambda report: report["series"][0].update(growth_per_hour="much"),
+        lambda report: report["findings"][0]["sites"][0].pop("traceback"),
+        lambda report: report["findings"][0]["sites"][0].update(owner="somebody"),
+        lambda report: report["run"].update(started="yesterday"),
+    ],
+)
+def test_schema_refuses_wrong_reports(store: Store, spoil: Callable[[dict[str, Any]], object]) -> None:
+    """The shipped schema is strict enough to notice a missing key, a wrong type and a verdict without its exit code."""
+    report = report_of(store, Plan(heap_growth=3 * MB))
+    spoil(report)
+    with pytest.raises(jsonschema.ValidationError):
+        VALIDATOR.validate(report)
