@@ -213,7 +213,7 @@ class Redactor:
         if isinstance(value, str):
             return _URL.sub(lambda match: redact_url(match.group()), self.known(plain(value)))
         if isinstance(value, Mapping):
-            return {str(name): self.derived(item) for name, item in value.items()}
+            return {self.known(str(name)): self.derived(item) for name, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.derived(item) for item in value]
         return value

@@ -141,8 +141,9 @@ class Store:
     ) -> None:
         """Go on with an interrupted or running run; `config` only so that its secrets are known again."""
         self._redactor.learn(secret_values(config or {}))
-        values = {"status": "running", "owner_pid": owner_pid, "owner_start": owner_start}
-        self._update(run_id, {**values, "ended": None, "duration_s": None, "last_write": self._wall()})
+        values: dict[str, Any] = {"status": "running", "owner_pid": owner_pid, "owner_start": owner_start}
+        values |= {"ended": None, "duration_s": None, "error": None, "last_write": self._wall()}
+        self._update(run_id, values)
 
     def end_run(
         self,
