@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-
 from soak_storage import Store, open_store
 from soak_storage.records import RunStart
+
 from tests.storage.databases import postgres_folder, running_postgres
 
 _numbers = itertools.count()

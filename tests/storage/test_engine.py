@@ -16,11 +16,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-
-from soak.errors import SoakError
 from soak_storage import StoreUnavailable, engine, open_store
 from soak_storage.records import RunStart, SampleRow
 from soak_storage.tables import METADATA
+
+from soak.errors import SoakError
 
 START = RunStart("a", "here", 0.0, "0.1", 60.0, 9.0, 6, {})
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from soak_storage import Store, open_store
 from soak_storage.records import (
     AnalysisRow,
@@ -154,7 +153,7 @@ def test_lines_of_code_in_a_report_stay_readable() -> None:
 
 def test_nothing_secret_reaches_the_database_file(tmp_path: Path) -> None:
     """Whatever way a secret takes into the store, its bytes are nowhere in the files."""
-    secret = "sesame-open"  # noqa: S105 it is made up
+    secret = "sesame-open"
     path = tmp_path / "soak.db"
     with open_store(f"sqlite:///{path}", environ={"PGPASSWORD": "env-secret"}) as store:
         run = store.begin_run(

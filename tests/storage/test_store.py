@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable
 
 import pytest
-
-from soak.errors import SoakError
 from soak_storage import Store
 from soak_storage.records import (
     AnalysisRow,
@@ -24,6 +22,8 @@ from soak_storage.records import (
     SiteRow,
     TypeRow,
 )
+
+from soak.errors import SoakError
 
 INNER = (("/app/main.py", 10, "<module>"), ("/app/cache.py", 57, "handler"))
 OTHER = (("/app/main.py", 10, "<module>"), ("/app/pool.py", 3, "get"))
@@ -86,7 +86,13 @@ def test_samples_come_back_by_time_with_gaps_as_nan(store: Store, run: int) -> N
     values = [(0.25, 1.5), (0.5, None), (0.75, math.nan), (1.0, math.inf), (0.0, 3e15)]
     store.write(run, [SampleRow(t, "rss", "bytes", value, gates=True) for t, value in values])
     (series,) = store.series(run)
-    assert (series.name, series.unit, series.process, series.gates, series.role) == ("rss", "bytes", "total", True, "total")
+    assert (series.name, series.unit, series.process, series.gates, series.role) == (
+        "rss",
+        "bytes",
+        "total",
+        True,
+        "total",
+    )
     times, found = store.samples(series.id)
     assert list(times) == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert [None if math.isnan(value) else value for value in found] == [3e15, 1.5, None, None, None]
@@ -151,7 +157,9 @@ def test_load_comes_back_per_window_and_cycle(store: Store, run: int) -> None:
     """Counts, errors by kind and histograms are kept per scenario and cycle."""
     window = LoadWindowRow(0.0, 1.0, 0, "load", "list", due=5, sent=5, landed=4, failed=1, dropped=0)
     before = LoadCycleRow(0, "list", 1, 1, 1, 0, 0)
-    after = LoadCycleRow(0, "list", 9, 9, 8, 1, 0, {"timeout": 1}, b"\x00l", b"s", b"r", True, {"duplicates": 0}, {"x": 1})
+    after = LoadCycleRow(
+        0, "list", 9, 9, 8, 1, 0, {"timeout": 1}, b"\x00l", b"s", b"r", True, {"duplicates": 0}, {"x": 1}
+    )
     store.write(run, [window, before])
     store.write(run, [after])
     assert store.load_windows(run) == [window]

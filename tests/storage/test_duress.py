@@ -1,0 +1,141 @@
+"""Disk full, killed with -9, two writers at once: the recorder and the store under duress."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from soak_storage import open_store
+from soak_storage.records import RunStart, SampleRow
+
+from soak.recorder import Recorder
+from tests.test_recorder import sample, stored, wait_until
+
+START = RunStart("a", "here", 0.0, "0.1", 60.0, 9.0, 6, {})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database is."""
+    return tmp_path / "soak.db"
+
+
+def test_a_full_database_is_waited_for(path: Path) -> None:
+    """SQLite refuses to grow (as on a full disk) for a while: nothing that was taken is lost."""
+    store = open_store(f"sqlite:///{path}", environ={})
+    run = store.begin_run(START)
+    with store.engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+    limit = [int(pages or 0)]
+
+    def confine(connection: sqlite3.Connection, _record: object, _proxy: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {limit[0]}")
+
+    sa.event.listen(store.engine, "checkout", confine)
+    recorder = Recorder(store, run, retry_seconds=(0.01,))
+    for i in range(5000):
+        assert recorder.put(SampleRow(float(i), f"s{i % 20}", "count", i + 0.5))
+    wait_until(lambda: recorder.stats.retries >= 3)
+    assert "full" in str(recorder.stats.last_error)
+    limit[0] = 1 << 30
+    assert recorder.close()
+    assert sorted(stored(store, run)) == [float(i) for i in range(5000)]
+    store.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB, for root only."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, b"size=1m") != 0:
+        pytest.skip(f"cannot mount a small file system: {os.strerror(ctypes.get_errno())}")
+    try:
+        yield folder
+    finally:
+        libc.umount2(os.fsencode(folder), 2)
+
+
+def test_a_full_disk_is_waited_for(small_disk: Path) -> None:
+    """Really no space left: the batch waits until room is made, and is then stored whole."""
+    with open_store(f"sqlite:///{small_disk}/soak.db", environ={}) as store:
+        run = store.begin_run(START)
+        recorder = Recorder(store, run, retry_seconds=(0.01,))
+        recorder.put(sample(0.0))
+        assert recorder.flush()
+        ballast = small_disk / "ballast"
+        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(b"x" * 4096)
+        for i in range(1, 3000):
+            assert recorder.put(sample(float(i), i + 0.5))
+        wait_until(lambda: recorder.stats.retries >= 3)
+        ballast.unlink()
+        assert recorder.close()
+        assert stored(store, run) == [float(i) for i in range(3000)]
+
+
+# ---------------------------------------------------------------------------------------------- several processes
+
+WRITER = """
+import sys, time
+from soak.recorder import Recorder
+from soak_storage import open_store
+from soak_storage.records import RunStart, SampleRow
+store = open_store(sys.argv[1])
+run = store.begin_run(RunStart("a", "here", 0.0, "0.1", 60.0, 9.0, 6, {}))
+recorder = Recorder(store, run)
+for i in range(int(sys.argv[2])):
+    recorder.put(SampleRow(i / 1000, "rss", "bytes", 1.0))
+    if i % 10 == 0:
+        time.sleep(0.001)
+        print(run, i, recorder.stats.written, flush=True)
+recorder.close()
+"""
+
+
+def start_writer(path: Path, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, f"sqlite:///{path}", str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_kill_9_loses_at_most_the_last_batch(path: Path) -> None:
+    """What the writer was told is written is there after it was killed, without holes, and the file is sound."""
+    writer = start_writer(path, 1_000_000)
+    assert writer.stdout is not None
+    for line in writer.stdout:
+        run, put, written = (int(word) for word in line.split())
+        if written > 1500:
+            break
+    writer.send_signal(signal.SIGKILL)
+    for line in writer.stdout:  # what it had said before it died
+        if len(line.split()) == 3 and line.endswith("\n"):
+            run, put, written = (int(word) for word in line.split())
+    writer.wait(10)
+    with open_store(f"sqlite:///{path}", create=False) as store:
+        times = stored(store, run)
+        assert times == [i / 1000 for i in range(len(times))]
+        assert written <= len(times)
+        assert put - len(times) <= 1000  # 500 in the batch being written, at most 0.5 s of putting in the queue
+        assert store.close_orphaned_runs(lambda pid, start: False, host="here") == [run]
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_two_processes_write_into_one_store(path: Path) -> None:
+    """A daemon and `soak run` beside it both get everything through."""
+    writers = [start_writer(path, 3000) for _ in range(2)]
+    for writer in writers:
+        writer.communicate(timeout=60)
+    assert [writer.returncode for writer in writers] == [0, 0]
+    with open_store(f"sqlite:///{path}", create=False) as store:
+        assert [len(stored(store, run.id)) for run in store.runs()] == [3000, 3000]
