@@ -79,7 +79,8 @@ static void after_fork_in_child(void) {
 
 /* --- installing the hooks --------------------------------------------------------------------------------------- */
 
-EXPORT int soak_heap_native(void) { return dlsym(RTLD_DEFAULT, "malloc") == (void *)malloc; }
+/* Is the process's malloc ours? (The name malloc in this file means whoever provides it, so it cannot be compared.) */
+EXPORT int soak_heap_native(void) { return dlsym(RTLD_DEFAULT, "malloc") == (void *)our_malloc; }
 
 static struct {
     void *ctx;

@@ -4,7 +4,8 @@ Runs inside the guest on Python 3.9 to 3.14: standard library only, a short impo
 wherever the C library cannot be sure of what it reads (docs/heap-sampler.md).
 """
 
-# ruff: noqa: PTH, BLE001 - a guest imports little and never raises
+# A guest imports little (no pathlib) and never raises:
+# ruff: noqa: PTH100, PTH110, PTH118, PTH120, BLE001
 
 from __future__ import annotations
 
@@ -118,8 +119,8 @@ class HeapSampler:
         """The live sites, largest first, `top` of them or all (0).
 
         Each: bytes and count (estimates), error (one standard error of bytes), samples, births {cycle: bytes}, domain
-        (raw, mem, obj; preloaded also malloc, mmap), stack [[file, line, function], ...] innermost last and partial (with
-        outer frames missing). Where native code called malloc or mmap the innermost frame is [module, offset, symbol],
+        (raw, mem, obj; preloaded also malloc, mmap), stack [[file, line, function], ...] innermost last, partial (outer
+        frames are missing). Where native code called malloc or mmap the innermost frame is [module, offset, symbol],
         and `native` says more: module, offset, symbol, build_id. mmap is address space, not residency: count it apart.
         """
         if not self._running:
@@ -246,7 +247,7 @@ class _Dump:
         return [self._site(key, merged[key]) for _, key in (found[:top] if top else found)]
 
     def _key(self, record: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Frame numbers and, where Python is not the caller, the native place; mappings are never summed with blocks."""
+        """Frame numbers and, where Python is not the caller, the native place; mappings stay apart from blocks."""
         caller, domain, partial, first_ref, depth = record[3:8]
         at = self._ref_at + first_ref * _LENGTH.size
         refs = bytes(self._block[at : at + depth * _LENGTH.size])
