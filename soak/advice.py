@@ -102,6 +102,10 @@ ADVICE: dict[str, Advice] = {
         "The target was killed for its memory in cycle {cycle}: {why}.",
         "The report shows what grew until then; raise the memory limit only when that growth is what you expect.",
     ),
+    "target_ambiguous": Advice(
+        "{what} matches processes that have nothing to do with each other: {found}.",
+        "Write a pattern that only one of them matches, or attach by pid, pid_file, port or unit.",
+    ),
     "target_died_starting": Advice(
         "The target {command} ended before it was ready: {why}. The last lines of {log}:\n{tail}\n",
         "Start the command by hand to see what it lacks; it runs in target.cwd with target.env.",

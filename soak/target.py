@@ -6,11 +6,12 @@ import errno
 import os
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from soak_probes import start_time_of
+from soak_probes.cgroup import controller_folder, group_pids
 
 from soak.attach import find_target, listeners
 from soak.config import Target as TargetSettings
@@ -57,6 +58,12 @@ class Target(Protocol):
 
     def poll(self) -> Exit | None:
         """How it ended; None while it runs."""
+
+    def members(self) -> Iterable[int]:
+        """Processes that belong to it by control group, whoever started them."""
+
+    def oom_kills(self) -> int:
+        """How often the kernel killed for memory in its control group since the start: a worker, or itself."""
 
     def stop(self) -> None:
         """End it if it is ours, let go of it if not."""
@@ -149,6 +156,14 @@ class TargetProcess:
                 self._exit = Exit("signal", 9, "killed together with its warden, which somebody else ended")
         return self._exit
 
+    def members(self) -> Iterable[int]:
+        """None: it shares soak's control group, and what it starts is found through the warden."""
+        return ()
+
+    def oom_kills(self) -> int:
+        """How often the kernel killed for memory in its control group since it was started."""
+        return self._oom.kills() if self._oom else 0
+
     def restart(self) -> None:
         """End what is left of it and start it again; `roots` are new, the log goes on. SoakError as at the start."""
         if self._warden is None:
@@ -204,12 +219,10 @@ class TargetProcess:
             return
         endpoint = Endpoint.of(self._settings.url)
         if endpoint.accepts():
-            holders = ", ".join(str(holder) for holder in listeners(endpoint.port)) or "a process that cannot be named"
-            raise SoakError("port_taken", port=endpoint.port, host=endpoint.host, holder=holders)
+            raise SoakError("port_taken", port=endpoint.port, host=endpoint.host, holder=listeners(endpoint.port))
 
     def _read_exit(self, event: Mapping[str, Any]) -> Exit:
-        oom = self._oom is not None and self._oom.raised()
-        return exit_from_status(event["status"], oom, event["cpu"], event["rss"])
+        return exit_from_status(event["status"], self.oom_kills() > 0, event["cpu"], event["rss"])
 
     def _error(self, code: str, **facts: object) -> SoakError:
         assert self._log is not None
@@ -245,6 +258,8 @@ class AttachedTarget:
         self._monotonic = monotonic
         self._roots: tuple[Root, ...] = ()
         self._oom: OomCounter | None = None
+        self.group: Path | None = None
+        """The folder of its control group, where that is the target's alone: of a unit or container."""
 
     @property
     def roots(self) -> tuple[Root, ...]:
@@ -253,8 +268,18 @@ class AttachedTarget:
 
     def start(self, run_dir: Path, extra_env: Mapping[str, str]) -> None:
         """Find it. SoakError: target_not_found. Its environment and its output are its own."""
-        self._roots = find_target(self._settings)
-        self._oom = OomCounter(self._roots[0][0])
+        self._take(find_target(self._settings))
+
+    def find_again(self) -> bool:
+        """Whether another process has taken its place, as after a restart by systemd; `roots` are the new ones then."""
+        try:
+            roots = find_target(self._settings)
+        except SoakError:
+            return False
+        if set(roots) <= set(self._roots):
+            return False
+        self._take(roots)
+        return True
 
     def wait_ready(self, timeout: float | None = None) -> None:
         """Until it answers as a started one would; SoakError when it ends or does not."""
@@ -272,9 +297,24 @@ class AttachedTarget:
         """Whether all roots are gone; why, only their parent was told, except for the memory limit."""
         if any(start_time_of(pid) == start_time for pid, start_time in self._roots):
             return None
-        if self._oom is not None and self._oom.raised():
+        if self.oom_kills():
             return Exit("oom", 9, "gone, while the kernel killed for memory in its control group")
         return Exit("exit", -1, "gone (the exit status of an attached process goes to its parent)")
 
+    def members(self) -> Iterable[int]:
+        """Of a unit or container: all processes in its control group. Else none but what it started."""
+        return group_pids(self.group) if self.group else ()
+
+    def oom_kills(self) -> int:
+        """How often the kernel killed for memory in its control group since soak attached."""
+        return self._oom.kills() if self._oom else 0
+
     def stop(self) -> None:
         """Let go of it: it goes on as it was."""
+
+    def _take(self, roots: tuple[Root, ...]) -> None:
+        self._roots = roots
+        self._oom = OomCounter(roots[0][0])
+        if self._settings.unit or self._settings.container:
+            folders = (controller_folder(controller, roots[0][0]) for controller in ("memory", "pids", "systemd"))
+            self.group = next((folder for folder in folders if folder is not None), None)

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from soak_probes.parse import parse_pids
+
+_UNLIMITED = 1 << 62
 V2 = ""  # the key of the unified hierarchy
 
 
@@ -53,11 +56,6 @@ def group_folder(controller: str, groups: Mapping[str, str], mounts: list[Mount]
     return None
 
 
-def memory_folder(pid: int, proc_root: str = "/proc") -> Path | None:
-    """The folder of the memory controller of a process; None if it has none that can be seen from here."""
-    return controller_folder("memory", pid, proc_root)
-
-
 def controller_folder(controller: str, pid: int, proc_root: str = "/proc") -> Path | None:
     """The folder of one controller for a process, as mounted here."""
     try:
@@ -79,12 +77,71 @@ def oom_kills(pid: int, proc_root: str = "/proc") -> Callable[[], int | None]:
 
     The group's own counter if there is one, else that of the whole machine; None once neither can be read.
     """
-    folder = memory_folder(pid, proc_root)
+    folder = controller_folder("memory", pid, proc_root)
     candidates = [folder / "memory.events", folder / "memory.oom_control"] if folder else []
     candidates.append(Path(proc_root, "vmstat"))
     # Decided once: the group may be gone when its process is, and another file's number would not compare.
     chosen = next((path for path in candidates if _oom_kill(path) is not None), None)
     return lambda: _oom_kill(chosen) if chosen else None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMemory:
+    """Memory of a control group in bytes: `working_set` is what cannot be given back by dropping idle page cache."""
+
+    usage: int
+    working_set: int
+    cache: int
+
+
+def group_memory(folder: Path) -> GroupMemory | None:
+    """Read a group's memory, version 2 or 1; None if the folder has no memory controller.
+
+    The working set is usage less inactive file pages, as kubelet and the OOM decision see it: page cache that grows
+    with every file read would else look like a leak.
+    """
+    try:
+        stat = parse_flat((folder / "memory.stat").read_text())
+        if (folder / "memory.current").exists():
+            usage = int((folder / "memory.current").read_text())
+            idle, cache = stat["inactive_file"], stat["file"]
+        else:
+            usage = int((folder / "memory.usage_in_bytes").read_text())
+            idle, cache = stat["total_inactive_file"], stat["total_cache"]
+    except (OSError, KeyError, ValueError):
+        return None
+    return GroupMemory(usage, max(0, usage - idle), cache)
+
+
+def tightest(folder: Path, *names: str) -> tuple[int, Path] | None:
+    """The smallest limit in a file of one of these names, in the group or any group above it; None if unlimited."""
+    found: list[tuple[int, Path]] = []
+    for place in (folder, *folder.parents):
+        for name in names:
+            limit = _limit(place / name)
+            if limit is not None:
+                found.append((limit, place / name))
+    return min(found, default=None)
+
+
+def group_pids(folder: Path) -> list[int]:
+    """The processes in a group and the groups below it."""
+    pids: list[int] = []
+    for path in (folder / "cgroup.procs", *folder.glob("*/**/cgroup.procs")):
+        try:
+            pids.extend(parse_pids(path.read_bytes()))
+        except OSError:  # the group went, or holds threads only
+            continue
+    return pids
+
+
+def _limit(path: Path) -> int | None:
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    # Version 1 says unlimited with the largest multiple of a page.
+    return int(text) if text.isdigit() and int(text) < _UNLIMITED else None
 
 
 def _oom_kill(path: Path) -> int | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from soak_probes.cgroup import group_memory
 from soak_probes.pace import Pace
 from soak_probes.probes import PROBES
 from soak_probes.probes.base import Probe, Values
@@ -39,12 +41,16 @@ class Observer:
         *,
         exclude: Mapping[int, Excluded] | None = None,
         probes: Sequence[type[Probe]] = PROBES,
+        group: Path | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`exclude` says, by pid, what is the agent's; it may be replaced at any time."""
+        """`exclude` says, by pid, what is the agent's; it may be replaced at any time. `group` is the folder of a control
+        group that is the target's alone: its memory becomes the series cgroup.usage, .working_set and .page_cache.
+        """
         self._tree = tree
         self.exclude: Mapping[int, Excluded] = exclude or {}
         self._probes = [probe() for probe in probes]
+        self._group = group
         self._monotonic = monotonic
         self._budget = Budget()
         self._states = SocketStates()
@@ -90,6 +96,8 @@ class Observer:
             readings.extend(_total(probe, outcomes, parts))
             if details:
                 single.extend(reading for outcome in outcomes for reading in _readings(probe, outcome, parts))
+        if views and self._group is not None:
+            readings.extend(_group_readings(self._group))
         self._settle(moment)
         return readings + single
 
@@ -168,3 +176,15 @@ def _total(probe: Probe, outcomes: Sequence[_Outcome], parts: dict[str, float]) 
     parts.update(dict.fromkeys(total, 0.0))
     for name, value in {**parts, **total}.items():
         yield Reading(name, probe.unit, TOTAL, value, cost)
+
+
+def _group_readings(group: Path) -> Iterator[Reading]:
+    """The control group's own account, page cache apart from the working set."""
+    began = time.perf_counter()
+    memory = group_memory(group)
+    cost = (time.perf_counter() - began) * 1e6
+    if memory is None:
+        yield Reading("cgroup.working_set", "bytes", TOTAL, None, cost, f"no memory figures in {group}")
+        return
+    for name, value in (("usage", memory.usage), ("working_set", memory.working_set), ("page_cache", memory.cache)):
+        yield Reading(f"cgroup.{name}", "bytes", TOTAL, value, cost)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from soak_probes.parse import Stat, parse_cmdline, parse_pids, parse_stat
 from soak_probes.procfs import ProcFiles
 from soak_probes.reading import ProcessGone, Refused
 from soak_probes.roles import role_of
+from soak_probes.slots import Recycled, WorkerSlots
 
 Key = tuple[int, int]
 # Above this many threads, one look at every process of the machine is cheaper than a children file per thread.
@@ -27,6 +29,8 @@ class Process:
     role: str = "child"
     children: int = 0
     """Direct children, zombies included."""
+    place: int | None = None
+    """Of a worker: the pid of the first worker in its place, see soak_probes.slots."""
     looks: int = 0
     memory: dict[str, object] = field(default_factory=dict)
     """What a probe has to remember of this process until the next sample."""
@@ -63,8 +67,8 @@ class Process:
 
     @property
     def label(self) -> str:
-        """The `process` of this process's series: `<pid>:<role>`."""
-        return f"{self.stat.pid}:{self.role}"
+        """The `process` of this process's series: `<pid>:<role>`; a recycled worker goes on under its first pid."""
+        return f"{self.place or self.stat.pid}:{self.role}"
 
 
 class ProcessTree:
@@ -82,15 +86,22 @@ class ProcessTree:
         proc_root: str = "/proc",
         reaper_pid: int | None = None,
         follow: bool = True,
+        members: Callable[[], Iterable[int]] = tuple,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`roots` by (pid, start time); other children of `reaper_pid` are orphans; follow=False: roots only."""
+        """`roots` by (pid, start time); other children of `reaper_pid` are orphans; follow=False: roots only.
+
+        `members` gives further pids that belong to the target, such as those of its control group.
+        """
         self._roots = tuple(roots)
         self._proc_root = proc_root
         self._reaper_pid = reaper_pid
         self._follow = follow
+        self._members = members
+        self._monotonic = monotonic
+        self._slots = WorkerSlots()
         self._known: dict[Key, Process] = {}
         self._reaper: ProcFiles | None = None
-        self.orphans_seen = 0
 
     @property
     def roots(self) -> tuple[Key, ...]:
@@ -112,10 +123,15 @@ class ProcessTree:
         """The processes as of the last refresh, roots first, then by pid."""
         return sorted(self._known.values(), key=lambda process: (process.key not in self._roots, process.pid))
 
+    def take_recycled(self) -> list[Recycled]:
+        """The workers that were replaced since the last call."""
+        return self._slots.take_recycled()
+
     def rebase(self, roots: Sequence[Key]) -> None:
         """Follow other roots from now on, after the target was restarted."""
         self.close()
         self._roots = tuple(roots)
+        self._slots = WorkerSlots()
 
     def refresh(self) -> list[Process]:
         """Look again: who lives, who is new, who is whose child."""
@@ -177,6 +193,7 @@ class ProcessTree:
         pids = {process.pid for process in self._known.values()}
         queue = list(self._known.values())
         queue.extend(self._take(self._reaped(), pids))
+        queue.extend(self._take(self._members(), pids))
         while queue:
             process = queue.pop()
             found = self._children_of(process.files) if children is None else children.get(process.pid, ())
@@ -227,14 +244,17 @@ class ProcessTree:
             parent = by_pid.get(process.ppid)
             if parent is not None:
                 parent.children += 1
-            role = role_of(
+            process.role = role_of(
                 process.cmdline,
                 parent.cmdline if parent is not None else (),
                 is_root=process.key in self._roots,
                 reaches_root=self._reaches_root(process, by_pid),
             )
-            self.orphans_seen += role == "orphan" != process.role
-            process.role = role
+        # Not at the first look: what was forked to exec something else bears its parent's command line for a moment.
+        settled = (process for process in self._known.values() if process.role == "worker" and process.looks)
+        self._slots.update({process.key: process.ppid for process in settled}, self._monotonic())
+        for process in self._known.values():
+            process.place = self._slots.place(process.key)
 
     def _reaches_root(self, process: Process, by_pid: dict[int, Process]) -> bool:
         seen: set[int] = set()

@@ -29,10 +29,10 @@ class OomCounter:
         self._kills = oom_kills(pid, proc_root)
         self._before = self._kills()
 
-    def raised(self) -> bool:
-        """Whether the kernel has killed in this control group since."""
+    def kills(self) -> int:
+        """How often the kernel has killed in this control group since; 0 if that cannot be told."""
         now = self._kills()
-        return now is not None and self._before is not None and now > self._before
+        return 0 if now is None or self._before is None else max(0, now - self._before)
 
 
 def exit_from_status(status: int, oom: bool, cpu: float | None = None, max_rss: int | None = None) -> Exit:

@@ -62,10 +62,10 @@ def readiness(url: str | None, path: str | None) -> tuple[Callable[[], bool], st
         return None
     endpoint = Endpoint.of(url)
     if path is None:
-        return endpoint.accepts, f"its port {endpoint.port} accepts no connection"
+        return endpoint.accepts, f"{endpoint.host}:{endpoint.port} accepts no connection"
 
     def ready() -> bool:
         status = endpoint.status(path)
         return status is not None and status < 500
 
-    return ready, f"{path} gives no answer below 500"
+    return ready, f"{endpoint.host}:{endpoint.port}{endpoint.prefix}{path} gives no answer below 500"

@@ -9,7 +9,7 @@ Messages, one JSON object a line. From soak: {"op": "start", argv, env, cwd, log
 {"event": "stopped", killed}.
 """
 
-# ruff: noqa: PTH, SIM105 -- pathlib and contextlib would double what this process imports; it lives as long as a soak
+# ruff: noqa: PTH123, PTH208, SIM105 -- pathlib and contextlib would double what this process imports; it lives as long as a soak
 
 from __future__ import annotations
 
