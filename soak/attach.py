@@ -1,4 +1,4 @@
-"""Finding a target that runs already: by pid, pid file, port, command line, systemd unit or container."""
+"""A target that runs already, found by pid, pid file, port, command line, systemd unit or container."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from soak_probes import start_time_of
+from soak_probes.cgroup import controller_folder, group_pids
 from soak_probes.find import Finder, Found, topmost
 
 from soak.config import Target as TargetSettings
 from soak.errors import SoakError
+from soak.launch.ending import Exit, OomCounter
+from soak.launch.readiness import readiness
 
 Root = tuple[int, int]
+POLL = 0.05  # seconds between two looks while it gets ready
 _ENGINES = ("docker", "podman", "nerdctl")
 _ENGINE_TIMEOUT = 10.0  # seconds; an engine that hangs must not hang soak
 # How engines name a container's control group: docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID, ID.
@@ -23,6 +29,81 @@ _CONTAINER_GROUP = r"(?:[a-z-]+[-:])?{id}[0-9a-f]*(?:\.scope|\.slice)?"
 _SHORT_ID = re.compile(r"[0-9a-f]{12,64}")
 # A Kubernetes pod's group is named by the pod's uid, with - or _ between.
 _POD_UID = re.compile(r"[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}")
+
+
+class AttachedTarget:
+    """A process that runs already: it is looked at, never started, signalled or ended."""
+
+    owned = False
+    reaper_pid: int | None = None
+    log_path: Path | None = None
+
+    def __init__(self, settings: TargetSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Nothing is looked for yet."""
+        self._settings = settings
+        self._monotonic = monotonic
+        self._roots: tuple[Root, ...] = ()
+        self._oom: OomCounter | None = None
+        self.group: Path | None = None
+        """The folder of its control group, where that is the target's alone: of a unit or container."""
+
+    @property
+    def roots(self) -> tuple[Root, ...]:
+        """The processes that were found."""
+        return self._roots
+
+    def start(self, run_dir: Path, extra_env: Mapping[str, str]) -> None:
+        """Find it. SoakError: target_not_found. Its environment and its output are its own."""
+        self._take(find_target(self._settings))
+
+    def find_again(self) -> bool:
+        """Whether another process has taken its place, as after a restart by systemd; `roots` are the new ones then."""
+        try:
+            roots = find_target(self._settings)
+        except SoakError:
+            return False
+        if set(roots) <= set(self._roots):
+            return False
+        self._take(roots)
+        return True
+
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """Until it answers as a started one would; SoakError when it ends or does not."""
+        timeout = self._settings.startup_timeout if timeout is None else timeout
+        asked = readiness(self._settings.url, self._settings.ready)
+        began = self._monotonic()
+        while asked is not None and not asked[0]():
+            if self.poll() is not None:
+                raise SoakError("target_gone", pid=self._roots[0][0])
+            if self._monotonic() - began >= timeout:
+                raise SoakError("attached_not_ready", pid=self._roots[0][0], seconds=f"{timeout:g}", why=asked[1])
+            time.sleep(POLL)
+
+    def poll(self) -> Exit | None:
+        """Whether all roots are gone; why, only their parent was told, except for the memory limit."""
+        if any(start_time_of(pid) == start_time for pid, start_time in self._roots):
+            return None
+        if self.oom_kills():
+            return Exit("oom", 9, "gone, while the kernel killed for memory in its control group")
+        return Exit("exit", -1, "gone (the exit status of an attached process goes to its parent)")
+
+    def members(self) -> Iterable[int]:
+        """Of a unit or container: all processes in its control group. Else none but what it started."""
+        return group_pids(self.group) if self.group else ()
+
+    def oom_kills(self) -> int:
+        """How often the kernel killed for memory in its control group since soak attached."""
+        return self._oom.kills() if self._oom else 0
+
+    def stop(self) -> None:
+        """Let go of it: it goes on as it was."""
+
+    def _take(self, roots: tuple[Root, ...]) -> None:
+        self._roots = roots
+        self._oom = OomCounter(roots[0][0])
+        if self._settings.unit or self._settings.container:
+            folders = (controller_folder(controller, roots[0][0]) for controller in ("memory", "pids", "systemd"))
+            self.group = next((folder for folder in folders if folder is not None), None)
 
 
 def find_target(settings: TargetSettings, finder: Finder | None = None) -> tuple[Root, ...]:

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from soak_probes import start_time_of
-from soak_probes.cgroup import controller_folder, group_pids
 
-from soak.attach import find_target, listeners
+from soak.attach import AttachedTarget, listeners
 from soak.config import Target as TargetSettings
 from soak.errors import SoakError
 from soak.launch.client import WardenClient, WardenLost
 from soak.launch.ending import Exit, OomCounter, exit_from_status
 from soak.launch.logfile import TargetLog
 from soak.launch.readiness import Endpoint, readiness
+
+__all__ = ["AttachedTarget", "Exit", "Target", "TargetProcess", "make_target", "target_environment"]
 
 Root = tuple[int, int]
 POLL = 0.05  # seconds between two looks while the target starts
@@ -243,78 +244,3 @@ def _why_not_started(answer: Mapping[str, Any], settings: TargetSettings, env: M
     if number == errno.ENOEXEC:
         return "it is no program: a script needs a first line such as #!/usr/bin/env python3"
     return reason
-
-
-class AttachedTarget:
-    """A process that runs already: it is looked at, never started, signalled or ended."""
-
-    owned = False
-    reaper_pid: int | None = None
-    log_path: Path | None = None
-
-    def __init__(self, settings: TargetSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is looked for yet."""
-        self._settings = settings
-        self._monotonic = monotonic
-        self._roots: tuple[Root, ...] = ()
-        self._oom: OomCounter | None = None
-        self.group: Path | None = None
-        """The folder of its control group, where that is the target's alone: of a unit or container."""
-
-    @property
-    def roots(self) -> tuple[Root, ...]:
-        """The processes that were found."""
-        return self._roots
-
-    def start(self, run_dir: Path, extra_env: Mapping[str, str]) -> None:
-        """Find it. SoakError: target_not_found. Its environment and its output are its own."""
-        self._take(find_target(self._settings))
-
-    def find_again(self) -> bool:
-        """Whether another process has taken its place, as after a restart by systemd; `roots` are the new ones then."""
-        try:
-            roots = find_target(self._settings)
-        except SoakError:
-            return False
-        if set(roots) <= set(self._roots):
-            return False
-        self._take(roots)
-        return True
-
-    def wait_ready(self, timeout: float | None = None) -> None:
-        """Until it answers as a started one would; SoakError when it ends or does not."""
-        timeout = self._settings.startup_timeout if timeout is None else timeout
-        asked = readiness(self._settings.url, self._settings.ready)
-        began = self._monotonic()
-        while asked is not None and not asked[0]():
-            if self.poll() is not None:
-                raise SoakError("target_gone", pid=self._roots[0][0])
-            if self._monotonic() - began >= timeout:
-                raise SoakError("attached_not_ready", pid=self._roots[0][0], seconds=f"{timeout:g}", why=asked[1])
-            time.sleep(POLL)
-
-    def poll(self) -> Exit | None:
-        """Whether all roots are gone; why, only their parent was told, except for the memory limit."""
-        if any(start_time_of(pid) == start_time for pid, start_time in self._roots):
-            return None
-        if self.oom_kills():
-            return Exit("oom", 9, "gone, while the kernel killed for memory in its control group")
-        return Exit("exit", -1, "gone (the exit status of an attached process goes to its parent)")
-
-    def members(self) -> Iterable[int]:
-        """Of a unit or container: all processes in its control group. Else none but what it started."""
-        return group_pids(self.group) if self.group else ()
-
-    def oom_kills(self) -> int:
-        """How often the kernel killed for memory in its control group since soak attached."""
-        return self._oom.kills() if self._oom else 0
-
-    def stop(self) -> None:
-        """Let go of it: it goes on as it was."""
-
-    def _take(self, roots: tuple[Root, ...]) -> None:
-        self._roots = roots
-        self._oom = OomCounter(roots[0][0])
-        if self._settings.unit or self._settings.container:
-            folders = (controller_folder(controller, roots[0][0]) for controller in ("memory", "pids", "systemd"))
-            self.group = next((folder for folder in folders if folder is not None), None)

@@ -44,8 +44,10 @@ class Observer:
         group: Path | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`exclude` says, by pid, what is the agent's; it may be replaced at any time. `group` is the folder of a control
-        group that is the target's alone: its memory becomes the series cgroup.usage, .working_set and .page_cache.
+        """`exclude` says, by pid, what is the agent's; it may be replaced at any time.
+
+        `group` is the folder of a control group that is the target's alone: its memory becomes the series
+        cgroup.usage, cgroup.working_set and cgroup.page_cache.
         """
         self._tree = tree
         self.exclude: Mapping[int, Excluded] = exclude or {}
