@@ -9,10 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from soak.config.scenario import PROFILES
-
-_BUILT_PROFILES = ("sawtooth", "constant", "none")
-
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
@@ -24,14 +20,9 @@ class NotYet:
 
 
 NOT_YET: tuple[NotYet, ...] = (
-    NotYet("target.pid_file", "attach by pid instead"),
-    NotYet("target.port", "attach by pid instead"),
-    NotYet("target.process", "attach by pid instead"),
-    NotYet("target.unit", "attach by pid instead"),
-    NotYet("target.container", "attach by pid instead"),
     NotYet("target.restart", "only never", ("on-failure",)),
     NotYet("agent.native", "only false", (True,)),
-    NotYet("load.profile", "only sawtooth, constant and none", tuple(p for p in PROFILES if p not in _BUILT_PROFILES)),
+    NotYet("load.profile", "every other profile is", ("capacity",)),
     NotYet("load.stop", "only cycles", ("decided",)),
     NotYet("scenario.kind", "only http, sse and websocket", ("grpc", "python", "locust", "command")),
     NotYet("check", "leave the table out"),

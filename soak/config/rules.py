@@ -7,7 +7,7 @@ from typing import Any
 
 from soak.config.model import ATTACH, Accept, Check, Fault, Probe, SampleConfig, Schedule, Target
 from soak.config.place import Place
-from soak.config.scenario import STREAMS, LoadConfig, Scenario
+from soak.config.scenario import NAMED_PROFILES, STREAMS, LoadConfig, Scenario
 from soak.config.units import format_duration
 
 Table = Mapping[str, Any]
@@ -44,7 +44,9 @@ def check_load(load: LoadConfig, raw: Table, place: Place) -> None:
         place.key("quiet").problem(raw.get("quiet"), f"less than the cycle ({cycle})")
     if load.timeout > load.cycle:
         place.key("timeout").problem(raw.get("timeout"), f"at most the cycle ({cycle})")
-    if "users" in raw:
+    if "levels" in raw and load.profile != "steps":
+        place.key("levels").problem(raw["levels"], 'only with profile = "steps"')
+    if "users" in raw or load.profile in NAMED_PROFILES:
         for name in _OPEN_MODEL:
             if name in raw:
                 place.key(name).problem(raw[name], "either users (closed model) or low and high (open model)")

@@ -26,6 +26,7 @@ PROFILES = (
 )
 KINDS = ("http", "sse", "websocket", "grpc", "python", "locust", "command")
 FAULTS = ("abandon", "timeout", "reset", "slow_reader", "vanish", "half_request", "endless_headers")
+NAMED_PROFILES = ("baseline", "normal", "peak", "stress")  # these count users
 VALIDATIONS = ("order", "no-duplicates", "all-delivered")
 STREAMS = ("sse", "websocket")
 _STRINGS = 'a list of strings such as ["one"]'
@@ -43,6 +44,12 @@ class LoadConfig:
         Number(0), "requests/s over all scenarios where a cycle begins", default=1.0, default_text="1, at most `high`"
     )
     high: float = key(Number(0, 1_000_000, above_low=True), "requests/s where it is highest", default=50.0)
+    levels: tuple[float, ...] = key(
+        ListOf(Number(0, 1_000_000), "a list of rates such as [0, 10, 50, 100]"),
+        'with profile = "steps": requests/s of each step',
+        default=(),
+        default_text="five equal steps from `low` to `high`",
+    )
     quiet: float = key(
         Duration(0.1),
         "no load at the end of each cycle",

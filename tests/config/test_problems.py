@@ -113,6 +113,14 @@ def test_a_key_in_the_wrong_table_is_sent_to_the_right_one(tmp_path: Path) -> No
     assert problems(tmp_path, TARGET + 'timezone = "UTC"\n')["target.timezone"].nearest == "schedule.timezone"
 
 
+def test_profiles_take_only_their_own_keys(tmp_path: Path) -> None:
+    """Levels belong to steps; the named profiles count users, so rates beside them would be ignored."""
+    steps = TARGET + '[load]\nprofile = "{}"\n{}\n'
+    assert problems(tmp_path, steps.format("steps", "levels = [0, 10, 50, 100]")) == {}
+    assert set(problems(tmp_path, steps.format("sawtooth", "levels = [0, 10]"))) == {"load.levels"}
+    assert set(problems(tmp_path, steps.format("peak", "low = 1\nhigh = 2"))) == {"load.low", "load.high"}
+
+
 def test_no_secret_is_printed(tmp_path: Path) -> None:
     """Values of secret keys, of variables, of commands and user info in URLs never stand in a message."""
     text = (
