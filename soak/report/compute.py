@@ -16,6 +16,8 @@ from soak import __version__
 from soak.analysis import weigh
 from soak.analysis.results import Evidence
 from soak.report import breaches, evidence, verdict
+from soak.report.accept import apply_accepts, read_accepts
+from soak.report.charts import charts
 from soak.report.growth import growth_findings
 from soak.report.inputs import RunData, read_run
 from soak.report.loadpart import load_section
@@ -48,7 +50,12 @@ def compute(store: Store, run_id: int | None) -> dict[str, Any]:
         "findings": _findings(data, series, checks, load),
         "cleanup": checks,
         "load": load,
+        "charts": charts(data, series),
     }
+    ran_out = apply_accepts(
+        report["findings"], report["series"], read_accepts(data.config("accepts")), data.run.started
+    )
+    report["evidence"] += evidence.rows(ran_out)
     withdrawn = any(one.withdraws for one in found)
     report["verdict"] = verdict.overall(report["findings"], report["series"], data.run.status, withdrawn)
     report["exit_code"] = verdict.EXIT_CODES[report["verdict"]]

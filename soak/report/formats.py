@@ -23,7 +23,8 @@ def to_text(report: Report) -> str:
 
 
 def to_json(report: Report) -> str:
-    """report.json of the contract."""
+    """report.json of the contract; the points of the curves stay out of it."""
+    report = {key: value for key, value in report.items() if key != "charts"}
     return json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
