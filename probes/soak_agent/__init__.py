@@ -13,6 +13,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 __all__ = ["PROTOCOL", "default_directory", "environment", "start", "started"]
 
@@ -76,7 +77,7 @@ def started() -> bool:
     return module is not None and bool(module.running())
 
 
-def _private():  # type: ignore[no-untyped-def]  # an island: the modules of the guest have no importable name
+def _private() -> Any:
     """The agent's own copy of itself, loaded by path under a private name."""
     module = sys.modules.get(PRIVATE + ".agent")
     if module is None:

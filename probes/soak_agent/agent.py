@@ -10,12 +10,13 @@ import sys
 
 from . import PROTOCOL
 from .births import Births
-from .handles import Handles, living_tasks
+from .handles import Handles
 from .headroom import room_for
 from .heap import TRACE_BYTES, Off, choose
 from .names import Names
 from .server import Server
 from .stdlib import load
+from .tasks import living_tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,25 +38,45 @@ class Agent:
         self.clock = load("time").perf_counter
         self.count_elements = load("_collections")._count_elements
         self.pid = os.getpid()
+        self.main_ident = load("_thread").get_ident()
         self.heap: Off = Off()
         self.heap_why = ""
         self.names = Names()
         self.baseline: dict[int, int] = {}
         self.type_baseline: dict[str, int] = {}
-        self.operations = {"hello": self.hello, "read": self.read, "heap": self.switch_heap, "detach": self.detach}
+        self.operations = {"hello": self.hello, "read": self.read, "mark": self.mark, "heap": self.switch_heap,
+                           "detach": self.detach}  # fmt: skip
         self.server = Server(settings["SOAK_AGENT_DIR"], self.answer, self.look)
 
     def begin(self) -> None:
         """Open the socket, listen for births, choose the heap backend."""
         self.server.open()
-        self.births = Births(self.server.wake_read)
+        self.births = Births(self.server.wake_read, self.server.idents)
         self.handles = Handles(self.births)
         if self.settings.get("SOAK_AGENT_HANDLES", "1") != "0":
             self.births.start()
         frames, interval = self._number("SOAK_AGENT_FRAMES", 1), self._number("SOAK_AGENT_INTERVAL", 0)
         self.heap, self.heap_why = choose(self.settings.get("SOAK_AGENT_HEAP", "auto"), frames, interval)
-        os.register_at_fork(before=_quietly(self.server.pause), after_in_parent=_quietly(self.server.resume),
-                            after_in_child=_quietly(self.reborn))  # fmt: skip
+        os.register_at_fork(
+            before=self._unheard(self.server.pause),
+            after_in_parent=self._unheard(self.server.resume),
+            after_in_child=self._unheard(self.reborn),
+        )
+
+    def _unheard(self, act: Any) -> Any:
+        """`act` as something that never raises and whose own handles are not noted as the target's."""
+        idents, ident = self.server.idents, load("_thread").get_ident
+
+        def quiet() -> None:
+            idents.add(ident())
+            try:
+                act()
+            except Exception:
+                pass
+            finally:
+                idents.discard(ident())
+
+        return quiet
 
     def _number(self, name: str, default: int) -> int:
         try:
@@ -64,9 +85,7 @@ class Agent:
             return default
 
     def look(self) -> None:
-        """Notice our own thread, and what the target imported."""
-        self.births.own.clear()
-        self.births.own.add(load("_thread").get_ident())
+        """Notice what the target imported since."""
         if self.births.handlers:
             self.births.look()
 
@@ -74,7 +93,8 @@ class Agent:
         """In a forked child: same settings, own socket, own baseline; threads and children stayed with the parent."""
         self.pid = os.getpid()
         self.baseline, self.type_baseline = {}, {}
-        self.births.own.clear()
+        self.main_ident = load("_thread").get_ident()
+        self.server.idents.intersection_update((self.main_ident,))
         self.births.threads.clear()
         self.births.forks = []
         self.handles.clear()
@@ -111,17 +131,22 @@ class Agent:
         cycle = request.get("cycle")
         if isinstance(cycle, int):
             self.heap.mark(cycle + 1)
-        owned = self.server.footprint()
-        groups, failed = self.handles.read(set(owned["inodes"]), self.births.own, HANDLE_GROUPS)  # type: ignore[call-overload]  # a list of int
+        inodes = set(self.server.inodes.values())
+        groups, failed = self.handles.read(inodes, {self.main_ident, *self.server.idents}, HANDLE_GROUPS)
         tmp_files, tmp_bytes = self.handles.tmp_totals()
         return {
             "pid": self.pid, "mode": self.heap.name, "frames": self.heap.frames, "traced_bytes": traced,
             "agent_bytes": own, "gc_objects": sum(counts.values()), "tasks": len(living_tasks()),
-            "threads": max(0, len(sys._current_frames()) - 1), "pause_ms": max(pauses.values()) * 1e3,
+            "threads": max(1, len(sys._current_frames()) - 1), "pause_ms": max(pauses.values()) * 1e3,
             "pauses_ms": {name: seconds * 1e3 for name, seconds in pauses.items()}, "sites": sites,
             "types": self._types(counts, int(request.get("types", TYPES))), "handles": groups,
             "tmp_files": tmp_files, "tmp_bytes": tmp_bytes, "warnings": warnings + failed,
         }  # fmt: skip
+
+    def mark(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What is allocated from now on was born in `cycle`; a reading of cycle n marks n + 1 by itself."""
+        self.heap.mark(int(request["cycle"]))
+        return {}
 
     def _timed(self, pauses: dict[str, float], name: str, act: Any) -> Any:
         begun = self.clock()
@@ -152,7 +177,8 @@ class Agent:
         if short:
             warnings.append(f"heap not read: {short}")
             return [], None, 0
-        traced, own, sites = self._timed(pauses, "heap", self.heap.read)
+        traced, own, sites = self.heap.read()
+        pauses["heap"] = self.heap.pause
         if not self.baseline:
             self.baseline = {hash(site[4]): site[0] for site in sites if site[0] >= BASELINE_FLOOR} or {0: 0}
         before = self.baseline
@@ -219,13 +245,3 @@ def begin(settings: Mapping[str, str]) -> bool:
     agent.begin()
     _agent = agent
     return True
-
-
-def _quietly(act: Any) -> Any:
-    def quiet() -> None:
-        try:
-            act()
-        except Exception:
-            pass
-
-    return quiet

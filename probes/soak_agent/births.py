@@ -1,9 +1,9 @@
 """Who made what: an audit hook and two registries write down the stack in which each handle was born.
 
 Audit hooks cannot be removed, so this one looks an event up in a table that `stop()` empties. Threads before Python 3.12
-and tasks raise no event: there the interpreter's own private registries (`threading._limbo`, the weak set of asyncio's
-tasks) are given a class that notes the addition. Tables are keyed by what the kernel or the interpreter reuses (descriptor
-number, object address), so that they cannot outgrow the number of things alive at a time.
+and tasks raise no event: there the interpreter's own private registries (`threading._limbo`, the weak set of tasks) are
+given a class that notes the addition. Tables are keyed by what the kernel or the interpreter reuses (descriptor number,
+object address), so that they cannot outgrow the number of things alive at a time.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ if TYPE_CHECKING:
 FORKS = 4096  # child events kept between readings
 PATHS = 8192  # temporary files and databases remembered
 OBJECTS = 100_000  # addresses remembered before the dead are swept out
-TMP = tuple(
-    {os.path.join(os.path.realpath(place), "") for place in (os.environ.get("TMPDIR") or "/tmp", "/tmp", "/var/tmp", "/dev/shm")}  # noqa: S108, E501 - looked at, not used
-)
+TMP_PLACES = (os.environ.get("TMPDIR") or "/tmp", "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked at, not used
+TMP = tuple({os.path.join(os.path.realpath(place), "") for place in TMP_PLACES})
 
 
 class Births:
     """Tables of births; `fds`, `socks`, `threads`, `tasks`, `tmp` by key, `forks` in order of time."""
 
-    def __init__(self, spare: int) -> None:
+    def __init__(self, spare: int, own: set[int]) -> None:
         self.spare = spare  # a descriptor of ours: duplicating it shows which number comes next
-        self.own: set[int] = set()  # identifiers of our own threads, which are not listened to
+        self.own = own  # identifiers of threads that are not listened to
         self.clock = load("time").monotonic
         self.boot_clock = load("time").clock_gettime
         self.ident = load("_thread").get_ident
@@ -111,18 +110,17 @@ class Births:
         asyncio_c = sys.modules.get("_asyncio") or tasks
         self.running_loop = asyncio_c._get_running_loop if hasattr(asyncio_c, "_get_running_loop") else None
         self.current_task = getattr(tasks, "_c_current_task", None) or tasks.current_task
-        weak = getattr(tasks, "_scheduled_tasks", None)
+        weak: Any = getattr(tasks, "_scheduled_tasks", None)
         weak = getattr(tasks, "_all_tasks", None) if weak is None else weak
         if type(weak).__name__ != "WeakSet":
             return
         plain, note = type(weak), self.note_task
 
-        class WeakSet(plain):  # type: ignore[misc, valid-type]  # the class of the registry that is there
-            def add(self, item: Any) -> None:
-                plain.add(self, item)
-                note(item)
+        def add(self: Any, item: Any) -> None:
+            plain.add(self, item)
+            note(item)
 
-        weak.__class__ = WeakSet
+        weak.__class__ = type("WeakSet", (plain,), {"add": add})
         self.undo.append((lambda kind: setattr(weak, "__class__", kind), plain))
 
     def chain(self) -> Chain:

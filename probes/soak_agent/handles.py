@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import sys
 
+from .proc import inode_of, own_children, size_of, sort_of, tcp_states
 from .stacks import OWN, frame_stack, frames_of
 from .stdlib import load
+from .tasks import code_of, living_tasks, waiting_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 DESCRIPTORS = 20_000  # read at most this many links in one reading
 TICK_SLACK = 0.03  # s between the event and the start time of a child, which is in ticks of 10 ms
 CHILD_SLACK = 0.25  # s a fork may take on a busy machine
-STATES = ("", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
-          "LAST_ACK", "LISTEN", "CLOSING")  # fmt: skip
 
 
 class Groups:
@@ -84,22 +84,23 @@ class Handles:
         """Groups of living handles, and what could not be read."""
         groups = Groups(self.births.clock())
         warnings: list[str] = []
-        for name, part in (
-            ("descriptors", lambda: self._descriptors(groups, own_inodes)),
-            ("children", lambda: self._children(groups)),
-            ("threads", lambda: self._threads(groups, own_threads)),
-            ("tasks", lambda: self._tasks(groups)),
-            ("temporary files", lambda: self._tmp_files(groups)),
-        ):
+        parts: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
+            ("descriptors", self._descriptors, (own_inodes,)),
+            ("children", self._children, ()),
+            ("threads", self._threads, (own_threads,)),
+            ("tasks", self._tasks, ()),
+            ("temporary files", self._tmp_files, ()),
+        )
+        for name, part, more in parts:
             try:
-                part()
-            except Exception as error:
+                part(groups, *more)
+            except Exception as error:  # noqa: PERF203 - one part that fails must not take the others with it
                 warnings.append(f"{name}: {type(error).__name__}: {error}")
         return groups.result(self.baseline, top), warnings
 
     def _descriptors(self, groups: Groups, own_inodes: set[int]) -> None:
         sockets = self._sockets()
-        states = _tcp_states()
+        states = tcp_states()
         paths: dict[str, tuple[Chain, float]] = {}
         for chain, path, born in list(self.births.fds.values()):
             if isinstance(path, str):
@@ -111,14 +112,14 @@ class Handles:
                 link = os.readlink(f"/proc/self/fd/{name}")
             except OSError:
                 continue
-            number, inode = int(name), _inode(link)
+            number, inode = int(name), inode_of(link)
             if inode in own_inodes or (link.startswith("/proc/") and link.endswith("/fd")):
                 continue
             key = (number, link)
             found = self.known.get(key) or self._birth(number, link, inode, sockets, paths)
             alive[key] = found
             is_socket = link.startswith("socket:")
-            tag = states.get(inode, "") if is_socket else _sort(link)
+            tag = states.get(inode, "") if is_socket else sort_of(link)
             peer = sockets.get(number, ((), 0.0, ""))[2]
             groups.add("socket" if is_socket else "fd", found[0], found[1], tag, peer if is_socket else link)
         self.known = alive
@@ -165,13 +166,13 @@ class Handles:
         events = self.births.forks
         self.births.forks = []
         by_pid = {}
-        for born, name, chain, reference in events:
+        for _, _, chain, reference in events:
             made = reference() if reference is not None else None
             pid = getattr(made, "pid", None)
             if isinstance(pid, int):
                 by_pid[pid] = chain
         alive: dict[tuple[int, int], Chain] = {}
-        for pid, comm, state, start in _own_children():
+        for pid, comm, state, start in own_children():
             key = (pid, start)
             chain = self.children.get(key) or by_pid.get(pid) or self._fork_of(start / self.ticks, comm, events)
             alive[key] = chain
@@ -183,9 +184,9 @@ class Handles:
         """The event just before a child's start; its program's name must fit when one is known."""
         best: Chain = ()
         for born, name, chain, _ in events:
-            if born - TICK_SLACK <= start + TICK_SLACK and start <= born + CHILD_SLACK:
-                if not name or comm == name[:15] or comm.startswith("python"):
-                    best = chain
+            near = born - 2 * TICK_SLACK <= start <= born + CHILD_SLACK
+            if near and (not name or comm == name[:15] or comm.startswith("python")):
+                best = chain
         return best
 
     def _threads(self, groups: Groups, own: set[int]) -> None:
@@ -202,7 +203,7 @@ class Handles:
             if thread is not None:
                 living.add(id(thread))
             chain = born[0] if born is not None else (_start_of(stack),)
-            where = "%s:%d %s" % stack[0] if stack else ""
+            where = "{}:{} {}".format(*stack[0]) if stack else ""
             groups.add("thread", chain, None if born is None else born[1], type(thread).__name__, where)
         del frames
         for key in list(self.births.threads):
@@ -216,9 +217,9 @@ class Handles:
             coroutine = getattr(task, "_coro", None) or task.get_coro()
             born = self.births.tasks.get(id(task))
             name = getattr(coroutine, "__qualname__", None) or type(coroutine).__name__
-            own = _code_of(coroutine)
+            own = code_of(coroutine)
             chain = born[0] if born is not None else ((own,),) if own else ()
-            groups.add("task", chain, None if born is None else born[1], name, _waiting_at(coroutine))
+            groups.add("task", chain, None if born is None else born[1], name, waiting_at(coroutine))
         for key in list(self.births.tasks):
             if key not in living:
                 self.births.tasks.pop(key, None)
@@ -232,45 +233,9 @@ class Handles:
 
     def tmp_totals(self) -> tuple[int, int]:
         """How many files that the target made in temporary folders exist, and their bytes."""
-        count = size = 0
-        for path in list(self.births.tmp):
-            try:
-                size += os.lstat(path).st_size
-                count += 1
-            except OSError:
-                continue
-        return count, size
-
-
-def living_tasks() -> list[Any]:
-    """Unfinished asyncio tasks of all loops and threads."""
-    tasks = sys.modules.get("asyncio.tasks")
-    if tasks is None:
-        return []
-    weak = getattr(tasks, "_scheduled_tasks", None)
-    weak = getattr(tasks, "_all_tasks", None) if weak is None else weak
-    found = [reference() for reference in list(getattr(weak, "data", ()))]
-    found.extend(list(getattr(tasks, "_eager_tasks", ())))
-    return [task for task in found if task is not None and not task.done()]
-
-
-def _code_of(coroutine: Any) -> tuple[str, int, str] | None:
-    for name in ("cr_code", "gi_code", "ag_code"):
-        code = getattr(coroutine, name, None)
-        if code is not None:
-            return code.co_filename, code.co_firstlineno, code.co_name
-    return None
-
-
-def _waiting_at(coroutine: Any) -> str:
-    """Where the innermost coroutine of a task is suspended."""
-    for _ in range(64):
-        inner = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
-        if inner is None or not (hasattr(inner, "cr_frame") or hasattr(inner, "gi_frame")):
-            break
-        coroutine = inner
-    frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}"
+        sizes = [size_of(path) for path in list(self.births.tmp)]
+        there = [size for size in sizes if size is not None]
+        return len(there), sum(there)
 
 
 def _start_of(stack: Any) -> Any:
@@ -279,49 +244,3 @@ def _start_of(stack: Any) -> Any:
         if not file.endswith("threading.py") and not file.startswith(OWN):
             return ((file, line, name),)
     return stack[-1:]
-
-
-def _inode(link: str) -> int:
-    return int(link[link.index("[") + 1 : -1]) if link.startswith(("socket:[", "pipe:[")) else -1
-
-
-def _sort(link: str) -> str:
-    if link.startswith("/"):
-        return "pty" if link.startswith(("/dev/pts/", "/dev/ptmx")) else "device" if link.startswith("/dev/") else "file"
-    return link[link.find("[") + 1 : -1] if link.startswith("anon_inode:[") else link.partition(":")[0]
-
-
-def _tcp_states() -> dict[int, str]:
-    """Inode to TCP state, from /proc/self/net."""
-    found: dict[int, str] = {}
-    for name in ("tcp", "tcp6"):
-        try:
-            with open(f"/proc/self/net/{name}", "rb") as table:
-                for line in table.read().splitlines()[1:]:
-                    fields = line.split()
-                    number = int(fields[3], 16)
-                    found[int(fields[9])] = STATES[number] if number < len(STATES) else ""
-        except OSError:
-            continue
-    return found
-
-
-def _own_children() -> list[tuple[int, str, str, int]]:
-    """(pid, name, state, start in ticks since boot) of each child, zombies included."""
-    pids: set[int] = set()
-    for thread in os.listdir("/proc/self/task"):
-        try:
-            with open(f"/proc/self/task/{thread}/children", "rb") as listing:
-                pids.update(map(int, listing.read().split()))
-        except OSError:
-            continue
-    found = []
-    for pid in sorted(pids):
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as stat:
-                head, _, tail = stat.read().decode(errors="replace").rpartition(")")
-        except OSError:
-            continue
-        fields = tail.split()
-        found.append((pid, head.partition("(")[2], fields[0], int(fields[19])))
-    return found

@@ -50,10 +50,14 @@ def _walk(root: str, path: str, limit: str, usage: str) -> list[int]:
     found = []
     while True:
         try:
-            with open(root + path.rstrip("/") + "/" + limit, "rb") as top, open(root + path.rstrip("/") + "/" + usage, "rb") as now:
-                found.append(int(top.read()) - int(now.read()))
+            found.append(_number(f"{root}{path.rstrip('/')}/{limit}") - _number(f"{root}{path.rstrip('/')}/{usage}"))
         except (OSError, ValueError):  # no such level, or "max"
             pass
         if path in ("", "/"):
             return found
         path = os.path.dirname(path)
+
+
+def _number(path: str) -> int:
+    with open(path, "rb") as file:
+        return int(file.read())

@@ -1,8 +1,8 @@
 """Where the Python heap was allocated: one face for the ways to know it.
 
-A backend has `name`, `frames`, `start()`, `stop()`, `mark(cycle)`, `blocks()` and `read() -> (traced, own, sites)` where a
-site is `[bytes, count, error or None, births or None, stack]` and a stack is a tuple of (file, line, function), innermost
-last. Sites are already summed by stack.
+A backend has `name`, `frames`, `start()`, `stop()`, `mark(cycle)`, `blocks()` and `read() -> (traced, own, sites)`
+where a site is `[bytes, count, error or None, births or None, stack]`, already summed by stack, and a stack is a tuple
+of (file, line, function), innermost last.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from .stacks import OWN
-from .stdlib import load
+from .stdlib import load, private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Off:
 
     name = "off"
     frames = 0
+    pause = 0.0  # s of the last reading during which no other thread of the target could run
 
     def start(self) -> None:
         """Nothing to start."""
@@ -54,6 +55,7 @@ class Tracemalloc(Off):
     def __init__(self, frames: int) -> None:
         self.frames = max(1, frames)
         self.tracer = load("_tracemalloc")
+        self.clock = load("time").perf_counter
         self.was_on = False
 
     def start(self) -> None:
@@ -77,7 +79,9 @@ class Tracemalloc(Off):
         """Copy the traces once, sum them by stack; own blocks are left out and counted as `own`."""
         traced: int = self.tracer.get_traced_memory()[0]
         sums: dict[tuple[tuple[str, int], ...], Site] = {}
+        begun = self.clock()
         traces = self.tracer._get_traces()
+        self.pause = self.clock() - begun  # what follows lets other threads run
         while traces:
             trace = traces.pop()
             site = sums.get(trace[2])
@@ -98,7 +102,7 @@ class Tracemalloc(Off):
 
 
 class Sampled(Off):
-    """The sampled allocator hook beside us, in `soak_heap`; it knows whole stacks and in which cycle a block was born."""
+    """The sampled allocator hook beside us, in `soak_heap`: whole stacks, and in which cycle a block was born."""
 
     name = "sampler"
     frames = 64
@@ -126,13 +130,14 @@ class Sampled(Off):
         """Every stack with living samples, scaled to bytes."""
         sites: list[Site] = []
         own = 0
-        for row in self.sampler.read(0):
+        for row in self.sampler.read():
             stack = tuple((file, line, name) for file, line, name in row["stack"])
             if stack and stack[-1][0].startswith(OWN):
                 own += row["bytes"]
             else:
-                sites.append([row["bytes"], row["count"], row.get("error"), row.get("births"), stack])
-        return int(sum(site[0] for site in sites)), own, sites
+                births = {str(cycle): round(size) for cycle, size in (row.get("births") or {}).items()}
+                sites.append([round(row["bytes"]), round(row["count"], 1), row.get("error"), births, stack])
+        return sum(site[0] for site in sites), round(own), sites
 
 
 def choose(mode: str, frames: int, interval: int) -> tuple[Off, str]:
@@ -156,23 +161,9 @@ def choose(mode: str, frames: int, interval: int) -> tuple[Off, str]:
 def _sampler() -> Any:
     """The sampler, loaded by path under a private name; RuntimeError when it cannot run here."""
     package = os.path.join(os.path.dirname(OWN.rstrip(os.sep)), "soak_heap")
-    module = load_by_path("_soak_heap_sampler", os.path.join(package, "sampler.py"))
+    module = private("_soak_heap_sampler", os.path.join(package, "sampler.py"))
     sampler = module.HeapSampler()
     able, why = sampler.available()
     if not able:
         raise RuntimeError(why)
     return sampler
-
-
-def load_by_path(name: str, path: str) -> Any:
-    """A Python file as a module of a private name; FileNotFoundError when there is none."""
-    import sys
-
-    module = sys.modules.get(name)
-    if module is None:
-        external, frozen = sys.modules["_frozen_importlib_external"], sys.modules["_frozen_importlib"]
-        spec = external.spec_from_file_location(name, path)
-        module = frozen.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        sys.modules[name] = module
-    return module

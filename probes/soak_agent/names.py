@@ -1,4 +1,4 @@
-"""The function a line belongs to, from the functions that are loaded: traces of the interpreter know file and line only."""
+"""The function a line belongs to, from the functions that are loaded: tracemalloc knows file and line only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Names:
-    """Remembers (file, line) -> function; looks through the loaded functions only for files with lines not asked before."""
+    """Remembers (file, line) -> function; looks through the loaded functions only for lines not asked before."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, int], str] = {}
@@ -46,7 +46,7 @@ class Names:
 def _spans(code: Any, found: Ranges) -> None:
     lines = [line for line in _lines(code) if line]
     if lines:
-        found.append((min(code.co_firstlineno, *lines), max(lines), code.co_name))
+        found.append((min(code.co_firstlineno, *lines), max(lines), getattr(code, "co_qualname", code.co_name)))
     for constant in code.co_consts:
         if hasattr(constant, "co_consts"):
             _spans(constant, found)

@@ -16,7 +16,7 @@ from .wire import MAX_REPLY, MAX_REQUEST, decode, encode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
+    from typing import Any
 
 FORK_PATIENCE = 0.2  # s a fork waits for an answer under way
 SEND_PATIENCE = 5.0  # s a reply may take to be read
@@ -28,25 +28,28 @@ PEERCRED_BYTES = 12  # struct ucred: pid, uid, gid
 class Server:
     """Answers one JSON line with one JSON line; `answer` maps a request to a reply, `look` runs while starting up."""
 
-    def __init__(self, directory: str, answer: Callable[[dict[str, object]], object], look: Callable[[], None]) -> None:
+    def __init__(
+        self, directory: str, answer: Callable[[dict[str, Any]], dict[str, Any]], look: Callable[[], None]
+    ) -> None:
         self.directory = directory
+        self.idents: set[int] = set()  # of our threads, and of a thread of the target while it works for us
         self.answer = answer
         self.look = look
         self.thread_id = 0
         self.stopping = self.alive = self.ended = False
-        self.socket: ModuleType = load("_socket")
+        self.socket = load("_socket")
         self.time = load("time")
         self.select_poll = original("select", "poll")
         self.start_thread = original("_thread", "start_new_thread")
         self.allocate_lock = original("_thread", "allocate_lock")
-        self.connections: dict[int, list[object]] = {}
+        self.connections: dict[int, list[Any]] = {}
         self.inodes: dict[int, int] = {}
         self._new_locks()
 
     def _new_locks(self) -> None:
         """`guard` is held to change stopping and alive, `gone` by the thread while it lives."""
-        self.guard = self.allocate_lock()  # type: ignore[operator]  # the interpreter's own function
-        self.gone = self.allocate_lock()  # type: ignore[operator]  # the same
+        self.guard = self.allocate_lock()
+        self.gone = self.allocate_lock()
 
     def open(self) -> None:
         """Make the socket `<pid>.sock` and start the thread; OSError when the folder is not private to this user."""
@@ -74,7 +77,7 @@ class Server:
     def restart(self) -> None:
         """Start the thread on the sockets that are open."""
         self.stopping, self.alive = False, True
-        self.start_thread(self._run, ())  # type: ignore[operator]  # the interpreter's own function
+        self.start_thread(self._run, ())
 
     def ours(self, number: int) -> bool:
         """Whether the descriptor is still the one we opened: targets close whole ranges and reuse the numbers."""
@@ -94,7 +97,7 @@ class Server:
         self.connections.clear()
         self.inodes.clear()
 
-    def _drop(self, connection) -> None:  # type: ignore[no-untyped-def]  # a socket of the C module
+    def _drop(self, connection: Any) -> None:
         number = connection.fileno()
         if self.ours(number):
             connection.close()
@@ -139,6 +142,8 @@ class Server:
 
     def _run(self) -> None:
         self.gone.acquire()
+        ident = load("_thread").get_ident()
+        self.idents.add(ident)
         try:
             self.thread_id = load("_thread").get_native_id()
             signals = load("_signal")
@@ -148,10 +153,11 @@ class Server:
             with self.guard:
                 self.alive = False
         finally:
+            self.idents.discard(ident)
             self.gone.release()
 
     def _loop(self) -> None:
-        poll = self.select_poll()  # type: ignore[operator]  # the interpreter's own function
+        poll = self.select_poll()
         for number in (self.listener.fileno(), self.wake_read, *self.connections):
             poll.register(number, 1)
         pauses = iter(WATCH)
@@ -184,7 +190,7 @@ class Server:
             return
         self.stopping = self.ended = True
 
-    def _accept(self, poll) -> None:  # type: ignore[no-untyped-def]  # a poll object
+    def _accept(self, poll: Any) -> None:
         number, _ = self.listener._accept()
         connection = self.socket.socket(fileno=number)
         self.inodes[number] = os.fstat(number).st_ino
@@ -202,26 +208,26 @@ class Server:
         entry = self.connections[number]
         connection = entry[0]
         try:
-            data = connection.recv(MAX_REQUEST)  # type: ignore[attr-defined]  # a socket of the C module
-            entry[1] = pending = entry[1] + data  # type: ignore[operator]  # bytes
+            data = connection.recv(MAX_REQUEST)
+            entry[1] = pending = entry[1] + data
             if not data or len(pending) > MAX_REQUEST:
                 raise OSError("closed, or a line without an end")
-            while b"\n" in entry[1]:  # type: ignore[operator]  # bytes
-                line, _, entry[1] = entry[1].partition(b"\n")  # type: ignore[attr-defined]  # bytes
-                connection.sendall(self._reply(line))  # type: ignore[attr-defined]  # a socket of the C module
+            while b"\n" in entry[1]:
+                line, _, entry[1] = entry[1].partition(b"\n")
+                connection.sendall(self._reply(line))
         except (OSError, ValueError):
             self._drop(self.connections.pop(number)[0])
             return False
         return True
 
     def _reply(self, line: bytes) -> bytes:
-        request = decode(line.decode())
+        request: Any = decode(line.decode())
         if not isinstance(request, dict):
             raise ValueError("not an object")
-        reply = {"v": 1, "id": request.get("id")}
+        reply: dict[str, Any] = {"v": 1, "id": request.get("id")}
         try:
             result = self.answer(request)
-            reply.update(ok=True, own=self.footprint(), **result)  # type: ignore[arg-type]  # str keys
+            reply.update(ok=True, own=self.footprint(), **result)
         except Exception as error:
             reply.update(ok=False, error=f"{type(error).__name__}: {error}")
         text = encode(reply).encode()

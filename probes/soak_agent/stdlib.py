@@ -1,19 +1,22 @@
 """Modules of the standard library as they are on disk, whatever the target put in front of them or patched.
 
-Only C modules are asked for here: they import nothing else. A public name that the target has not imported itself does
-not stay in `sys.modules`.
+A public name that the target has not imported itself does not appear in `sys.modules`: a target may have a `struct.py`
+of its own, and must find `sys.modules` as it would be without us. `load` gives C modules, which import nothing; `private`
+runs a Python file whose imports go the same way.
 """
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
+    from collections.abc import Sequence
+    from typing import Any
 
-_loaded: dict[str, ModuleType] = {}
+_loaded: dict[str, Any] = {}
 
 
 def _places() -> list[str]:
@@ -22,40 +25,98 @@ def _places() -> list[str]:
     return [*extensions, os.path.join(library, "lib-dynload"), library]
 
 
-def load(name: str) -> ModuleType:
-    """The C module `name`; ImportError when this Python has none."""
+def load(name: str) -> Any:
+    """The module `name` of the standard library; ImportError when this Python has none."""
     module = _loaded.get(name)
     if module is None:
-        module = _loaded[name] = _load(name)
+        module = _loaded[name] = _find(name)
     return module
 
 
-def _load(name: str) -> ModuleType:
+def _find(name: str) -> Any:
+    if name == "typing":
+        return _NoTypes()
     present = sys.modules.get(name)
+    if present is not None and _is_standard(name, present):
+        return present
     if name in sys.builtin_module_names:
-        module = present or __import__(name)
-        if present is None and not name.startswith("_"):
+        module = __import__(name)
+        if not name.startswith("_"):
             sys.modules.pop(name, None)
         return module
-    if present is not None and _is_ours(present):
-        return present
-    finder = sys.modules["_frozen_importlib_external"].PathFinder
-    spec = finder.find_spec(name, _places())
+    parent, _, _ = name.rpartition(".")
+    places = list(load(parent).__path__) if parent else _places()
+    spec = sys.modules["_frozen_importlib_external"].PathFinder.find_spec(name, places)
     if spec is None or spec.loader is None:
-        raise ImportError(name=name)
+        raise ImportError(name, name=name)
+    module = _run(name, spec)
+    if name.startswith("_") and not parent and hasattr(spec.loader, "create_module") and spec.origin.endswith(".so"):
+        sys.modules[name] = module  # C modules of the old kind must not be made twice
+    if parent:
+        setattr(load(parent), name.rpartition(".")[2], module)
+    return module
+
+
+def _run(name: str, spec: Any) -> Any:
     module = sys.modules["_frozen_importlib"].module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if name.startswith("_") and present is None:
-        sys.modules[name] = module  # single-phase modules must not be made twice
-    return module  # type: ignore[no-any-return]  # ModuleType, from a module without types
+    if not (spec.origin or "").endswith(".so"):
+        module.__builtins__ = {**vars(builtins), "__import__": _import}
+    _loaded[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del _loaded[name]
+        raise
+    return module
 
 
-def _is_ours(module: ModuleType) -> bool:
-    origin = getattr(getattr(module, "__spec__", None), "origin", None) or ""
-    return any(origin.startswith(place + os.sep) for place in _places())
+def _is_standard(name: str, module: Any) -> bool:
+    origin = getattr(getattr(module, "__spec__", None), "origin", None)
+    if name in sys.builtin_module_names or origin in ("built-in", "frozen"):
+        return True
+    return any(str(origin).startswith(place + os.sep) for place in _places())
 
 
-def original(module: str, name: str) -> object:
+def _import(
+    name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] | None = (), level: int = 0
+) -> Any:
+    """What `import` means inside a private module."""
+    if type(fromlist) is list and not fromlist and not level:  # the interpreter itself asks, and looks in sys.modules
+        return builtins.__import__(name)
+    if level:
+        package = (globals or {})["__package__"].rsplit(".", level - 1)[0]
+        name = f"{package}.{name}" if name else package
+    module = load(name)
+    if not fromlist:
+        return load(name.partition(".")[0])
+    for item in fromlist:
+        if item != "*" and not hasattr(module, item) and hasattr(module, "__path__"):
+            load(f"{name}.{item}")
+    return module
+
+
+class _NoTypes:
+    """Stands for `typing`, which only annotations ask for: everything in it is this."""
+
+    def __getattr__(self, name: str) -> _NoTypes:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, item: object) -> _NoTypes:
+        return self
+
+
+def private(name: str, path: str) -> Any:
+    """The Python file at `path` as a module called `name`; OSError when there is none, or what it raises."""
+    module = sys.modules.get(name)
+    if module is None:
+        spec = sys.modules["_frozen_importlib_external"].spec_from_file_location(name, path)
+        sys.modules[name] = module = _run(name, spec)
+    return module
+
+
+def original(module: str, name: str) -> Any:
     """The unpatched attribute: gevent keeps what it replaced."""
     monkey = sys.modules.get("gevent.monkey")
     saved = getattr(monkey, "saved", None) or {}

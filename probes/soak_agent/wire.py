@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from .stdlib import load
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _json = load("_json")
 MAX_REQUEST = 64 * 1024
 MAX_REPLY = 16 * 1024 * 1024
@@ -40,7 +44,7 @@ def encode(value: object) -> str:
     return "".join(parts)
 
 
-def _write(value: object, put) -> None:  # type: ignore[no-untyped-def]  # a bound list.append
+def _write(value: object, put: Callable[[str], None]) -> None:
     if value is None or value is True or value is False:
         put("null" if value is None else "true" if value else "false")
     elif isinstance(value, int):
@@ -60,7 +64,7 @@ def _write(value: object, put) -> None:  # type: ignore[no-untyped-def]  # a bou
         put(_json.encode_basestring_ascii(str(value)))
 
 
-def _write_dict(value: dict[object, object], put) -> None:  # type: ignore[no-untyped-def]  # a bound list.append
+def _write_dict(value: dict[object, object], put: Callable[[str], None]) -> None:
     put("{")
     for number, (key, item) in enumerate(value.items()):
         if number:

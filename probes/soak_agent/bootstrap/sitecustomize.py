@@ -2,11 +2,13 @@
 
 Written so that any Python can at least read it (a target may start an old one); the agent itself needs 3.9.
 """
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, import-not-found"
 import sys
 
 
 def _begin(bootstrap):
-    import os
+    import os  # is there since site runs
 
     package = os.path.dirname(bootstrap)
     loader = sys.modules["_frozen_importlib_external"]
@@ -18,7 +20,11 @@ def _begin(bootstrap):
     module = frozen.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+    before = set(sys.modules)
     module._private().begin(os.environ)
+    for new in set(sys.modules).difference(before):
+        if not new.startswith("_"):  # what the interpreter itself imported while we started
+            del sys.modules[new]
 
 
 def _chain():
