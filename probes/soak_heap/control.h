@@ -91,9 +91,7 @@ static struct {
 /* The interpreter's own arenas are not the program's mmap. */
 static void *arena_alloc(void *ctx, size_t n) {
     void *p;
-    mine.guard++;
-    p = arenas.alloc(ctx, n);
-    mine.guard--;
+    GUARDED(p = arenas.alloc(ctx, n));
     return p;
 }
 
@@ -128,9 +126,9 @@ static size_t pool_limit(int domain) {
         for (int attempt = 0; attempt < 4 && !limit; attempt++) {
             void *p;
             mine.countdown = INT64_MAX;
-            p = original[domain].malloc(original[domain].ctx, *n);
+            p = wrapped[domain].to.malloc(wrapped[domain].to.ctx, *n);
             if (p && mine.countdown == INT64_MAX) limit = *n;
-            if (p) original[domain].free(original[domain].ctx, p);
+            if (p) wrapped[domain].to.free(wrapped[domain].to.ctx, p);
         }
     }
     mine.countdown = kept;
@@ -140,9 +138,9 @@ static size_t pool_limit(int domain) {
 static void install(int domain) {
     struct allocator ours = hooked[domain];
     if (hooks.installed[domain] && reaches(domain, 64)) return;
-    api.get_allocator(domain, &original[domain]);
-    unguarded[domain] = domain == DOMAIN_RAW ? SIZE_MAX : pool_limit(domain);
-    ours.ctx = original[domain].ctx;
+    api.get_allocator(domain, &wrapped[domain].to);
+    wrapped[domain].pools = domain == DOMAIN_RAW ? SIZE_MAX : pool_limit(domain);
+    ours.ctx = wrapped[domain].to.ctx;
     api.set_allocator(domain, &ours);
     hooks.installed[domain] = 1;
 }
@@ -153,7 +151,7 @@ static void uninstall(int domain) {
     if (!hooks.installed[domain]) return;
     api.get_allocator(domain, &top);
     if (top.malloc != hooked[domain].malloc) return;
-    api.set_allocator(domain, &original[domain]);
+    api.set_allocator(domain, &wrapped[domain].to);
     hooks.installed[domain] = 0;
 }
 
@@ -176,9 +174,10 @@ EXPORT int soak_heap_start(double bytes, char *why, size_t size) {
     pthread_mutex_lock(&lock);
     ok = samples_open() && book_open();
     interval = bytes;
+    pins = 0;
+    epoch++;
     pthread_mutex_unlock(&lock);
     if (!ok) return forget_everything(), refuse(why, size, "no memory");
-    atomic_fetch_add(&epoch, 1);
     if (!soak_heap_native()) install(DOMAIN_RAW);
     else if (!hooks.arenas) guard_arenas();
     install(DOMAIN_MEM);

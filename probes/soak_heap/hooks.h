@@ -12,46 +12,69 @@ struct allocator {
     void (*free)(void *, void *);
 };
 
-static struct allocator original[PYTHON_DOMAINS];
-static size_t unguarded[PYTHON_DOMAINS]; /* up to this size the allocator below does not call another hooked one */
+static struct {
+    struct allocator to; /* what the hook wraps */
+    size_t pools;        /* up to this size it serves from its own pools and calls no other hooked allocator */
+} wrapped[PYTHON_DOMAINS];
 
-INLINE void *hook_malloc(enum domain d, void *ctx, size_t n) {
+/* While a wrapped allocator that may call another hooked one runs, the countdown stands out of reach: the inner hook
+   neither samples nor counts, so a block is counted once, and the fast path needs no check of its own for it. */
+#define GUARDED(call) \
+    do { \
+        int64_t kept = mine.countdown; \
+        mine.countdown = INT64_MAX; \
+        call; \
+        mine.countdown = kept; \
+    } while (0)
+
+RARE static void *sampled_malloc(enum domain d, void *ctx, size_t n) {
     void *p;
-    if (LIKELY(n <= unguarded[d])) {
-        p = original[d].malloc(ctx, n);
-    } else {
-        mine.guard++;
-        p = original[d].malloc(ctx, n);
-        mine.guard--;
-    }
+    GUARDED(p = wrapped[d].to.malloc(ctx, n));
+    if (p) take_sample(p, n, d, 0);
+    return p;
+}
+
+__attribute__((noinline)) static void *guarded_malloc(enum domain d, void *ctx, size_t n) {
+    void *p;
+    GUARDED(p = wrapped[d].to.malloc(ctx, n));
     allocated(p, n, d, 0);
     return p;
 }
 
-INLINE void *hook_calloc(enum domain d, void *ctx, size_t n, size_t each) {
+__attribute__((noinline)) static void *guarded_calloc(enum domain d, void *ctx, size_t n, size_t each) {
     void *p;
-    mine.guard++;
-    p = original[d].calloc(ctx, n, each);
-    mine.guard--;
+    GUARDED(p = wrapped[d].to.calloc(ctx, n, each));
     allocated(p, n * each, d, 0);
     return p;
 }
 
+RARE static void forget_and_free(enum domain d, void *ctx, void *p) {
+    forget(p);
+    wrapped[d].to.free(ctx, p);
+}
+
+/* The common case: one comparison, one thread-local subtraction, and a jump to the wrapped function. */
+INLINE void *hook_malloc(enum domain d, void *ctx, size_t n) {
+    if (UNLIKELY(n > wrapped[d].pools)) return guarded_malloc(d, ctx, n);
+    if (UNLIKELY((mine.countdown -= (int64_t)n) < 0)) return sampled_malloc(d, ctx, n);
+    return wrapped[d].to.malloc(ctx, n);
+}
+
+INLINE void *hook_calloc(enum domain d, void *ctx, size_t n, size_t each) { return guarded_calloc(d, ctx, n, each); }
+
 INLINE void *hook_realloc(enum domain d, void *ctx, void *old, size_t n) {
-    struct sample aside;
+    struct aside aside;
     void *p;
     int found = UNLIKELY(maybe_sampled(old)) && set_aside(old, &aside);
-    mine.guard++;
-    p = original[d].realloc(ctx, old, n);
-    mine.guard--;
+    GUARDED(p = wrapped[d].to.realloc(ctx, old, n));
     if (UNLIKELY(found)) release(&aside, !p);
     allocated(p, n, d, 0);
     return p;
 }
 
 INLINE void hook_free(enum domain d, void *ctx, void *p) {
-    freeing(p);
-    original[d].free(ctx, p);
+    if (UNLIKELY(maybe_sampled(p))) return forget_and_free(d, ctx, p);
+    wrapped[d].to.free(ctx, p);
 }
 
 #define HOOKS(NAME, D) \

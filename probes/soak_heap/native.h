@@ -69,7 +69,7 @@ EXPORT void *calloc(size_t n, size_t each) {
 }
 
 static void *resized(void *old, size_t n, uintptr_t caller) {
-    struct sample aside;
+    struct aside aside;
     void *p;
     int found;
     if (UNLIKELY(!READY()) || UNLIKELY(is_early(old))) {

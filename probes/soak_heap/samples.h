@@ -18,7 +18,8 @@ struct sample {
 static _Atomic uint64_t bitmap[BITS / 64];
 static struct {
     struct sample *slot;
-    uint32_t size, count, mapped; /* mapped: how many are of the mmap domain */
+    uint32_t size, count;
+    _Atomic uint32_t mapped; /* how many are of the mmap domain; read without the lock by munmap */
 } live;
 
 static inline uint32_t bit_of(uintptr_t address) { return (uint32_t)(address >> 4) & (BITS - 1); }
@@ -110,7 +111,8 @@ static int samples_open(void) {
 
 static void samples_close(void) {
     own_unmap(live.slot, (size_t)live.size * sizeof *live.slot);
-    memset(&live, 0, sizeof live);
+    live.slot = NULL;
+    live.size = live.count = live.mapped = 0;
     for (size_t i = 0; i < BITS / 64; i++)
         if (atomic_load_explicit(&bitmap[i], memory_order_relaxed)) atomic_store_explicit(&bitmap[i], 0, memory_order_relaxed);
 }

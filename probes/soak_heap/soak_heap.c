@@ -45,7 +45,6 @@ static __thread struct {
     int64_t countdown; /* bytes until the next sample */
     uint64_t random;
     uint32_t epoch;  /* the start() this countdown belongs to */
-    uint16_t guard;  /* inside an allocator that may call another hooked one: its bytes are counted once */
     uint8_t busy;    /* inside the sampler: a signal handler's allocations pass by */
     uint8_t ignored; /* the agent's own thread */
     int64_t kept;    /* countdown while ignored */
@@ -56,7 +55,7 @@ static _Atomic int active;
 static _Atomic uint32_t epoch;
 static _Atomic int in_flight; /* threads inside take_sample */
 static _Atomic int cycle = -1;
-static double interval = 65536;
+static _Atomic double interval = 65536;
 static uint32_t pins; /* samples taken out by a realloc under way: their stack numbers must stay */
 static struct {
     _Atomic uint64_t taken, dropped, foreign;
@@ -130,12 +129,18 @@ RARE static void forget(const void *p) {
 }
 
 /* For realloc: the sample is out while the block may move, and comes back when it did not (put_back). */
-RARE static int set_aside(const void *p, struct sample *old) {
+struct aside {
+    struct sample sample;
+    uint32_t epoch;
+};
+
+RARE static int set_aside(const void *p, struct aside *old) {
     int found = 0, error = errno;
     if (mine.busy) return 0;
     mine.busy = 1;
     pthread_mutex_lock(&lock);
-    if (samples_take((uintptr_t)p, old)) {
+    if (samples_take((uintptr_t)p, &old->sample)) {
+        old->epoch = epoch;
         found = 1;
         pins++;
     }
@@ -145,20 +150,22 @@ RARE static int set_aside(const void *p, struct sample *old) {
     return found;
 }
 
-RARE static void release(const struct sample *old, int put_back) {
+/* A stop() or start() in between has forgotten the stack that the sample names: then it is gone. */
+RARE static void release(const struct aside *old, int put_back) {
     int error = errno;
     mine.busy = 1;
     pthread_mutex_lock(&lock);
-    if (pins) pins--;
-    if (put_back && atomic_load_explicit(&active, memory_order_relaxed) && live.size) samples_put(old);
+    if (live.size && old->epoch == epoch) {
+        pins--;
+        if (put_back) samples_put(&old->sample);
+    }
     pthread_mutex_unlock(&lock);
     mine.busy = 0;
     errno = error;
 }
 
 INLINE void allocated(void *p, size_t size, enum domain domain, uintptr_t caller) {
-    if (mine.guard || !p) return;
-    if (UNLIKELY((mine.countdown -= (int64_t)size) < 0)) take_sample(p, size, domain, caller);
+    if (UNLIKELY(p && (mine.countdown -= (int64_t)size) < 0)) take_sample(p, size, domain, caller);
 }
 
 INLINE void freeing(const void *p) {
