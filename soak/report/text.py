@@ -63,14 +63,14 @@ def _finding(number: int, finding: dict[str, Any], full: bool) -> RenderableType
     title = TITLES.get(finding["kind"], finding["kind"])
     known = " (accepted)" if finding.get("accepted") else " (warning)" if finding["severity"] == "warn" else ""
     parts: list[RenderableType] = [Text(f"{number}. {title}{known}: {plain(finding['message'])}", "bold")]
-    parts += [Text(line) for line in _facts(finding)]
+    parts += [Text(line) for line in facts_of(finding)]
     sites = finding["sites"] if full else finding["sites"][:SITES_SHOWN]
     parts += [_site(site, finding["unit"], place) for place, site in enumerate(sites)]
     parts += [Text(plain(line)) for line in _unexplained(finding)]
     return Group(parts[0], Padding(Group(*parts[1:]), (0, 0, 0, 3)))
 
 
-def _facts(finding: dict[str, Any]) -> list[str]:
+def facts_of(finding: dict[str, Any]) -> list[str]:
     """What else is known of the growth: per cycle, per request, when it will matter, where it sits."""
     if finding["kind"] != "growth":
         return []
@@ -113,7 +113,7 @@ def _site_facts(site: dict[str, Any], unit: str) -> list[str]:
         types = (f"{one['type']} {rate(one['count_per_hour'], 'count')}" for one in site["types"][:4])
         lines.append("types: " + ", ".join(types))
     lines += ["held by: " + " -> ".join(path) for path in site["held_by"][:2]]
-    callers = [frame_name(frame) for frame in site["traceback"][:-1]]
+    callers = callers_of(site)
     if callers:
         shown = callers[::-1][:CALLERS_SHOWN]
         lines += [f"called from {caller}" for caller in shown]
@@ -124,6 +124,20 @@ def _site_facts(site: dict[str, Any], unit: str) -> list[str]:
     elif site["partial"]:
         lines.append("callers unknown: one frame was recorded")
     return lines
+
+
+def callers_of(site: dict[str, Any]) -> list[str]:
+    """The frames that lead to a site, outermost first, as they are named."""
+    return [frame_name(frame) for frame in site["traceback"][:-1]]
+
+
+def finding_lines(finding: dict[str, Any]) -> list[str]:
+    """A finding as plain lines, for formats that have room for text only."""
+    lines = facts_of(finding)
+    for site in finding["sites"][:SITES_SHOWN]:
+        lines.append(f"{site_name(site)}  {share(site['share'])}  {rate(site['growth_per_hour'], finding['unit'])}")
+        lines += [f"    {fact}" for fact in _site_facts(site, finding["unit"])]
+    return [*lines, *_unexplained(finding)]
 
 
 def _unexplained(finding: dict[str, Any]) -> list[str]:
