@@ -15,7 +15,7 @@ from .headroom import room_for
 from .heap import TRACE_BYTES, Off, choose
 from .names import Names
 from .server import Server
-from .stdlib import load
+from .stdlib import load, read_file
 from .tasks import living_tasks
 
 TYPE_CHECKING = False
@@ -111,8 +111,7 @@ class Agent:
 
     def hello(self, request: dict[str, Any]) -> dict[str, Any]:
         """Who and what this process is."""
-        with open("/proc/self/stat", "rb") as stat:
-            start = int(stat.read().rpartition(b")")[2].split()[19])
+        start = int(read_file("/proc/self/stat").rpartition(b")")[2].split()[19])
         return {
             "protocol": PROTOCOL, "pid": self.pid, "start_time": start, "ppid": os.getppid(),
             "python": "{}.{}.{}".format(*sys.version_info), "executable": sys.executable,

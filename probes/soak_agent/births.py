@@ -1,7 +1,7 @@
 """Who made what: an audit hook and two registries write down the stack in which each handle was born.
 
-Audit hooks cannot be removed, so this one looks an event up in a table that `stop()` empties. Threads before Python 3.12
-and tasks raise no event: there the interpreter's own private registries (`threading._limbo`, the weak set of tasks) are
+Audit hooks cannot be removed, so this one looks an event up in a table that `stop()` empties. Threads before Python
+3.12 and tasks raise no event: there the interpreter's own private registries (`threading._limbo`, the weak set of tasks) are
 given a class that notes the addition. Tables are keyed by what the kernel or the interpreter reuses (descriptor number,
 object address), so that they cannot outgrow the number of things alive at a time.
 """

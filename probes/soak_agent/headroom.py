@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from .stdlib import read_file
+
 SHARE = 0.25  # of what is left, at most: the rest stays for the target
 FREE = 8 * 1024 * 1024  # bytes that are never worth refusing
 
@@ -20,10 +22,9 @@ def room_for(need: int) -> str:
 
 def _available() -> int | None:
     try:
-        with open("/proc/meminfo", "rb") as table:
-            for line in table:
-                if line.startswith(b"MemAvailable:"):
-                    return int(line.split()[1]) * 1024
+        for line in read_file("/proc/meminfo").splitlines():
+            if line.startswith(b"MemAvailable:"):
+                return int(line.split()[1]) * 1024
     except (OSError, ValueError):
         pass
     return None
@@ -33,8 +34,7 @@ def _cgroup() -> int | None:
     """What the tightest cgroup above us leaves, version 2 or 1; None without a limit."""
     left: list[int] = []
     try:
-        with open("/proc/self/cgroup", "rb") as table:
-            lines = table.read().decode().splitlines()
+        lines = read_file("/proc/self/cgroup").decode().splitlines()
     except OSError:
         return None
     for line in lines:
@@ -59,5 +59,4 @@ def _walk(root: str, path: str, limit: str, usage: str) -> list[int]:
 
 
 def _number(path: str) -> int:
-    with open(path, "rb") as file:
-        return int(file.read())
+    return int(read_file(path))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from .stdlib import read_file
+
 STATES = ("", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
           "LAST_ACK", "LISTEN", "CLOSING")  # fmt: skip
 
@@ -33,8 +35,7 @@ def size_of(path: str) -> int | None:
 def _read(path: str) -> bytes:
     """The whole file; empty when it is gone or refused."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_file(path)
     except OSError:
         return b""
 

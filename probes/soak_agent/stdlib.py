@@ -1,8 +1,8 @@
 """Modules of the standard library as they are on disk, whatever the target put in front of them or patched.
 
 A public name that the target has not imported itself does not appear in `sys.modules`: a target may have a `struct.py`
-of its own, and must find `sys.modules` as it would be without us. `load` gives C modules, which import nothing; `private`
-runs a Python file whose imports go the same way.
+of its own, and must find `sys.modules` as without us. `load` gives a module; `private` runs a Python file whose imports
+go the same way.
 """
 
 from __future__ import annotations
@@ -122,3 +122,10 @@ def original(module: str, name: str) -> Any:
     saved = getattr(monkey, "saved", None) or {}
     kept = saved.get(module, {}).get(name)
     return kept if kept is not None else getattr(load(module), name)
+
+
+def read_file(path: str) -> bytes:
+    """The whole file, whatever the target made of `open`. Raises OSError."""
+    with load("_io").open(path, "rb") as file:
+        content: bytes = file.read()
+        return content

@@ -19,12 +19,14 @@ def _begin(bootstrap):
     )
     module = frozen.module_from_spec(spec)
     sys.modules[name] = module
+    before, folders = set(sys.modules), set(sys.path_importer_cache)
     spec.loader.exec_module(module)
-    before = set(sys.modules)
     module._private().begin(os.environ)
     for new in set(sys.modules).difference(before):
         if not new.startswith("_"):  # what the interpreter itself imported while we started
             del sys.modules[new]
+    for new in set(sys.path_importer_cache).difference(folders, sys.path):
+        del sys.path_importer_cache[new]
 
 
 def _chain():
