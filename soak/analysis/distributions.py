@@ -110,3 +110,19 @@ def poisson_bounds(events: float, p: float) -> tuple[float, float]:
     ceiling = 10.0 * (events + 10.0)
     low = _bisect(lambda x: _gamma_cdf(events, x), 1.0 - p, 0.0, ceiling) if events > 0 else 0.0
     return low, _bisect(lambda x: _gamma_cdf(events + 1.0, x), p, 0.0, ceiling)
+
+
+@lru_cache(maxsize=4096)
+def poisson_low(events: float, p: float) -> float:
+    """The lower one-sided bound at level p of a Poisson mean, by the mid-P rule.
+
+    Half of the probability of what was seen is counted, which takes the exact bound's reluctance away (Lancaster,
+    "Significance tests in discrete distributions", J. American Statistical Association 56, 1961).
+    """
+    if events <= 0:
+        return 0.0
+
+    def mid(x: float) -> float:
+        return 0.5 * (_gamma_cdf(events, x) + _gamma_cdf(events + 1.0, x))
+
+    return _bisect(mid, 1.0 - p, 0.0, 10.0 * (events + 10.0))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from soak.analysis.distributions import poisson_bounds, t_quantile
+from soak.analysis.distributions import poisson_bounds, poisson_low, t_quantile
 from soak.analysis.floors import CycleFloor, Floors, as_series, floors_of
 from soak.analysis.results import Decision, Kind, Verdict
 from soak.analysis.thresholds import THRESHOLDS as T
@@ -64,11 +64,11 @@ def judge_floors(
     limit = limit_per_hour * cycle_seconds / HOUR
     step = quantum if quantum is not None else (1.0 if kind == "count" else limit / 256.0)
     warnings = {c.why for c in floors.cycles if c.why in ("gaps", "restarted")}
-    points = _points(floors, cycle_seconds, restarts)
+    points = _points(floors, cycle_seconds, restarts, T.prior_scale * limit, kind)
     if points is None or points.cycles < T.least_cycles or points.t.size - np.unique(points.group).size < 2:
         used = 0 if points is None else points.cycles
         return _nothing(floors, used, warnings | {"too_few_cycles"})
-    trimmed = trim(points, limit)
+    trimmed = trim(points, limit, T.count_step * step if kind == "count" else 0.0)
     return _decide(trimmed, limit, cycle_seconds, kind, step, warnings)
 
 
@@ -80,24 +80,25 @@ def _nothing(floors: Floors, used: int, warnings: set[str]) -> Verdict:
     )
 
 
-def _points(floors: Floors, cycle_seconds: float, restarts: Sequence[float]) -> Points | None:
+def _points(floors: Floors, cycle_seconds: float, restarts: Sequence[float], scale: float, kind: Kind) -> Points | None:
     """The floors to fit: each segment without its first cycle, two per cycle where cycles are few."""
     segments: dict[int, list[CycleFloor]] = {}
     for floor in floors.usable():
         number = sum(1 for r in restarts if r <= floor.cycle * cycle_seconds)
         segments.setdefault(number, []).append(floor)
-    kept = [(s, c) for s, members in segments.items() for c in _warmed_up(members)]
+    kept = [(s, c) for s, members in segments.items() for c in _warmed_up(members, kind)]
     if not kept:
         return None
     halves = not floors.sparse and len(kept) <= T.halves_up_to
     rows = [row for s, c in kept for row in _rows(s, c, halves)]
     t, y, group, cycle = zip(*rows, strict=True)
     error = math.sqrt(sum(c.error**2 for _, c in kept) / len(kept))
-    return Points(np.array(t), np.array(y) - y[0], np.array(group), np.array(cycle), error)
+    return Points(np.array(t), np.array(y) - y[0], np.array(group), np.array(cycle), error, scale)
 
 
-def _warmed_up(members: list[CycleFloor]) -> list[CycleFloor]:
-    return members[1:] if len(members) >= T.drop_first_from else members
+def _warmed_up(members: list[CycleFloor], kind: Kind) -> list[CycleFloor]:
+    """Without the first cycle, whose floor has the start-up in it; a count has few events and needs every cycle."""
+    return members[1:] if kind == "bytes" and len(members) >= T.drop_first_from else members
 
 
 def _rows(segment: int, c: CycleFloor, halves: bool) -> list[tuple[float, float, int, int]]:
@@ -112,10 +113,11 @@ def _decide(
     line, points = trimmed.line, trimmed.points
     b, v = line.slope, line.v
     span = max(float(np.ptp(points.t)), 1.0)
-    wide = {p: max(t_quantile(p, v) * line.se, quantum / span) for p in (T.report_level, T.decide_level)}
-    ends = {p: (b - w, b + w) for p, w in wide.items()}
+    least = quantum / span
+    ends = {p: line.interval(p) for p in (T.report_level, T.decide_level)}
+    ends = {p: (min(low, b - least), max(high, b + least)) for p, (low, high) in ends.items()}
     if kind == "count":
-        ends = {p: _counted(b, low, high, span, p) for p, (low, high) in ends.items()}
+        ends = {p: _counted(points, b, low, high, p) for p, (low, high) in ends.items()}
     verdict, said = _verdict(trimmed, limit, *ends[T.decide_level])
     excess = max((t_quantile(T.decide_level, v) + t_quantile(T.power_level, v)) * line.se, quantum / span)
     needed = None if verdict != "inconclusive" else _needed(line.se, v, points.cycles, abs(b - limit))
@@ -135,11 +137,32 @@ def _decide(
     )
 
 
-def _counted(b: float, low: float, high: float, span: float, level: float) -> tuple[float, float]:
-    """Widen the interval of a count by the exact Poisson bounds of its net events."""
-    events = max(b * span, 0.0)
-    least, most = poisson_bounds(float(round(events)), level)
-    return min(low, least / span), max(high, most / span)
+def _counted(points: Points, b: float, low: float, high: float, level: float) -> tuple[float, float]:
+    """The interval of a count, widened by what chance does to few events.
+
+    Lost at random, they follow a Poisson process, with exact bounds. Lost more evenly than that, one event more or
+    less is all that the ends of the span can hide.
+    """
+    span = float(np.ptp(points.t))
+    events = float(round(max(b * span, 0.0)))
+    if _evenly(points):
+        return min(low, (events - 1.0) / span), max(high, (events + 1.0) / span)
+    return min(low, poisson_low(events, level) / span), max(high, poisson_bounds(events, level)[1] / span)
+
+
+def _evenly(points: Points) -> bool:
+    """Whether events come as evenly as they can, and a Poisson process would hardly spread them so."""
+    cycles, first = np.unique(points.cycle, return_index=True)
+    steps = np.round(np.diff(points.y[first]))
+    n, k = steps.size, int(steps.sum())
+    if k <= 0 or np.unique(np.diff(cycles)).size > 1 or np.unique(points.group[first]).size > 1:
+        return False
+    each, over = divmod(k, n)
+    if set(steps.tolist()) - {float(each), float(each + 1)}:
+        return False
+    log_p = math.lgamma(n + 1) - math.lgamma(over + 1) - math.lgamma(n - over + 1) + math.lgamma(k + 1)
+    log_p -= (n - over) * math.lgamma(each + 1) + over * math.lgamma(each + 2) + k * math.log(n)
+    return math.exp(log_p) <= T.even_level
 
 
 def _verdict(trimmed: Trimmed, limit: float, low: float, high: float) -> tuple[Decision, set[str]]:

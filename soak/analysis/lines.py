@@ -1,4 +1,10 @@
-"""Straight lines through floors, with a standard error that holds when neighbouring floors resemble each other.
+"""Straight lines through floors, averaged over what the noise between neighbouring floors may be like.
+
+Floors of neighbouring cycles resemble each other to an unknown degree, and seven of them do not say to which. So the
+slope is estimated under each of a handful of covariances (independent, autoregressive, independent plus a random walk)
+by generalised least squares, and the answers are weighted by how well each explains the residuals: Bayesian model
+averaging (Hoeting et al., Statistical Science 14, 1999) with the restricted likelihood (Patterson and Thompson,
+Biometrika 58, 1971). Given a covariance the slope has a t distribution; the mixture of these is the interval.
 
 All tables depend on the grid of cycles only, so they are computed once and serve every series of a run.
 Times are in cycles, so a slope is a growth per cycle.
@@ -13,110 +19,142 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from soak.analysis.distributions import t_cdf, t_quantile
 from soak.analysis.thresholds import THRESHOLDS as T
 
 Floats = npt.NDArray[np.float64]
-_RHO = np.arange(0.0, T.rho_highest + 0.01, 0.15)
-_ZERO = 1e-10  # residuals below this share of the series' range are rounding
+Ints = npt.NDArray[np.int64]
+_ZERO = 1e-9  # residuals below this share of the series' range are rounding
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Least squares of one slope and one intercept per group on a fixed grid, and its tables for the error."""
+    """Generalised least squares of one slope and an intercept per group on a fixed grid, one row per covariance."""
 
-    t: Floats
-    groups: npt.NDArray[np.int64]
     v: int  # degrees of freedom of the residual
-    slope_row: Floats  # b = slope_row @ y
-    hat: Floats  # fitted = hat @ y
-    expected_ratio: Floats  # E[lag-1 ratio of the residual], one per rho of the grid
-    variance_factor: Floats  # SE^2 / RSS, one per rho of the grid
-
-    @property
-    def annihilator(self) -> Floats:
-        """I - hat."""
-        return np.eye(self.t.size) - self.hat
+    hat: Floats  # (n, n), ordinary least squares: fitted = hat @ y
+    rows: Floats  # (models, n): slope = rows @ y
+    quadratic: Floats  # (models, n, n): residual sum of squares = y Q y
+    unit_variance: Floats  # (models,): of the slope, for residual variance 1
+    log_weight: Floats  # (models,): prior and determinants of the restricted likelihood
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A fitted line: slope per cycle with its standard error and degrees of freedom."""
+    """A fitted line; slopes per cycle. `slopes`, `errors` and `weights` have one entry per covariance."""
 
     slope: float
-    se: float
     v: int
-    rss: float
-    residuals: Floats
-    fitted: Floats
+    rss: float  # of ordinary least squares
+    slopes: Floats
+    errors: Floats
+    weights: Floats
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Both one-sided bounds of the slope, each at this level."""
+        return self._quantile(1.0 - level), self._quantile(level)
+
+    @property
+    def se(self) -> float:
+        """Standard error that gives the 90 % interval's mean half width with `v` degrees of freedom."""
+        low, high = self.interval(T.decide_level)
+        return 0.5 * (high - low) / t_quantile(T.decide_level, self.v)
+
+    def _quantile(self, p: float) -> float:
+        """The p quantile of the mixture, by bisection between the components' own."""
+        if self.v < 1:
+            return math.copysign(math.inf, p - 0.5)
+        own = self.slopes + t_quantile(p, self.v) * self.errors
+        low, high = float(own.min()), float(own.max())
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            if high - low <= 1e-9 * (abs(low) + abs(high)):
+                break
+            with np.errstate(divide="ignore", invalid="ignore"):
+                z = np.nan_to_num((middle - self.slopes) / self.errors)
+            if float(self.weights @ _cdf(z, self.v)) < p:
+                low = middle
+            else:
+                high = middle
+        return 0.5 * (low + high)
 
 
-def columns(t: Floats, groups: npt.NDArray[np.int64]) -> Floats:
+@lru_cache(maxsize=256)
+def _cdf_table(v: int) -> tuple[Floats, Floats]:
+    """arcsinh(x) and P(T <= x) on a grid, for interpolation."""
+    x = np.linspace(-16.0, 16.0, 801)
+    return x, np.array([t_cdf(math.sinh(a), float(v)) for a in x])
+
+
+def _cdf(z: Floats, v: int) -> Floats:
+    x, p = _cdf_table(v)
+    return np.asarray(np.interp(np.arcsinh(z), x, p))
+
+
+def columns(t: Floats, groups: Ints) -> Floats:
     """Regressors: an indicator per group and the time, in that order."""
     indicators = (groups[:, None] == np.unique(groups)[None, :]).astype(np.float64)
     return np.column_stack([indicators, t])
 
 
+def covariances(t: Floats) -> list[tuple[Floats, float]]:
+    """The covariances averaged over, each with its prior weight; t in cycles."""
+    distance = np.abs(t[:, None] - t[None, :])
+    since = t - t[0]
+    walk = np.minimum(since[:, None], since[None, :])
+    found = [((distance == 0).astype(np.float64), T.prior_white)]
+    found += [(np.power(rho, distance), T.prior_ar / len(T.rhos)) for rho in T.rhos]
+    found += [(np.eye(t.size) + q * walk, T.prior_walk / len(T.walks)) for q in T.walks]
+    for tau in T.transients:
+        z = T.transient_size * np.exp(-since / tau)
+        found.append((np.eye(t.size) + np.outer(z, z), T.prior_transient / len(T.transients)))
+    return found
+
+
 @lru_cache(maxsize=512)
 def design(times: tuple[float, ...], groups: tuple[int, ...]) -> Design:
     """The tables of one grid; times in cycles, ascending."""
-    t, g = np.array(times), np.array(groups, dtype=np.int64)
-    x = columns(t - t.mean(), g)
-    inverse = np.linalg.pinv(x)
-    hat = x @ inverse
-    m = np.eye(t.size) - hat
-    v = t.size - x.shape[1]
-    neighbours = np.diag(np.ones(t.size - 1), 1)
-    w = 0.5 * (neighbours + neighbours.T)
-    ratio, factor = [], []
-    for rho in _RHO:
-        r = correlation(t, float(rho))
-        mrm = m @ r @ m
-        trace = max(float(np.trace(mrm)), 1e-300)
-        ratio.append(float(np.trace(w @ mrm)) / trace)
-        factor.append(float(inverse[-1] @ r @ inverse[-1]) / trace)
-    return Design(t, g, v, inverse[-1], hat, np.array(ratio), np.array(factor))
+    t = np.array(times)
+    x = columns(t - t.mean(), np.array(groups, dtype=np.int64))
+    rows, quadratic, unit, weight = [], [], [], []
+    for r, prior in covariances(t):
+        inverse = np.linalg.inv(r)
+        information = x.T @ inverse @ x
+        spread = np.linalg.pinv(information)
+        gain = spread @ x.T @ inverse
+        rows.append(gain[-1])
+        quadratic.append(inverse - inverse @ x @ gain)
+        unit.append(float(spread[-1, -1]))
+        determinants = np.linalg.slogdet(r)[1] + np.linalg.slogdet(information)[1]
+        weight.append(math.log(prior) - 0.5 * float(determinants))
+    return Design(
+        t.size - x.shape[1],
+        x @ np.linalg.pinv(x),
+        np.array(rows),
+        np.array(quadratic),
+        np.array(unit),
+        np.array(weight),
+    )
 
 
-def correlation(t: Floats, rho: float) -> Floats:
-    """Correlation of floors at times t (cycles): rho to the power of their distance."""
-    distance = np.abs(t[:, None] - t[None, :])
-    return np.asarray(np.power(rho, distance) if rho > 0 else (distance == 0).astype(np.float64))
+def fit(t: Floats, y: Floats, groups: Ints, error: float = 0.0, scale: float = 0.0) -> Line:
+    """The line through (t, y). error: standard error of a single reading; scale: of noise expected before any is seen.
 
-
-def fit(t: Floats, y: Floats, groups: npt.NDArray[np.int64], error: float = 0.0) -> Line:
-    """The line through (t, y) with its standard error.
-
-    The lag-1 ratio of the residuals e'We/e'e is matched to its expectation tr(WMRM)/tr(MR), which undoes the bias that
-    regression leaves in a short series' autocorrelation, and shrunk towards a prior; SE^2 = RSS (p R p')/tr(MR). A
-    random walk in the residuals is added in quadrature. `error`: standard error of a single reading, same unit as y.
+    `scale` enters as `prior_noise` degrees of freedom (an inverse chi-squared prior), which is what lets very few
+    floors say something.
     """
     d = design(tuple(t.tolist()), tuple(groups.tolist()))
-    fitted = d.hat @ y
-    e = y - fitted
-    rss = float(e @ e)
-    spread = float(np.ptp(y))
-    if rss <= (_ZERO * spread) ** 2 * t.size:
-        rss, e = 0.0, np.zeros_like(e)
-    slope = float(d.slope_row @ y)
-    variance = rss * _variance_factor(d, e, rss) + error**2 * float(d.slope_row @ d.slope_row)
-    return Line(slope, math.sqrt(variance + _walk(t, e) ** 2), d.v, rss, e, fitted)
-
-
-def _variance_factor(d: Design, e: Floats, rss: float) -> float:
-    """SE^2 / RSS at the correlation these residuals show."""
-    if rss == 0.0 or d.v <= 0:
-        return 0.0
-    ratio = float(e[:-1] @ e[1:]) / rss
-    observed = float(np.interp(ratio, np.maximum.accumulate(d.expected_ratio), _RHO))
-    w = d.v / (d.v + T.rho_prior_weight)
-    rho = w * observed + (1.0 - w) * T.rho_prior
-    return float(np.interp(rho, _RHO, d.variance_factor))
-
-
-def _walk(t: Floats, e: Floats) -> float:
-    """Standard error of the slope if part of the residual increments were a random walk."""
-    steps = np.diff(e)
-    span = float(t[-1] - t[0])
-    if steps.size < 2 or span <= 0:
-        return 0.0
-    return T.walk_share * math.sqrt(float(steps @ steps) / (steps.size - 1)) * math.sqrt(steps.size) / span
+    residual = y - d.hat @ y
+    rss = float(residual @ residual)
+    if rss <= (_ZERO * float(np.ptp(y))) ** 2 * t.size:
+        rss = 0.0
+    least = max((_ZERO * float(np.ptp(y))) ** 2, 1e-300)
+    v = d.v + (T.prior_noise if scale > 0 else 0)
+    squares = np.maximum(np.einsum("i,mij,j->m", y, d.quadratic, y), least) + T.prior_noise * scale * scale
+    log_weight = d.log_weight - 0.5 * v * np.log(squares)
+    weights = np.exp(log_weight - log_weight.max())
+    weights /= weights.sum()
+    slopes = d.rows @ y
+    noise = error**2 * np.einsum("mi,mi->m", d.rows, d.rows)
+    errors = np.sqrt(squares / max(v, 1) * d.unit_variance + noise)
+    return Line(float(weights @ slopes), v, rss, slopes, errors, weights)

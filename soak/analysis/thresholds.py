@@ -32,10 +32,16 @@ class Thresholds:
     first_level: float = 0.10  # of the first floor below what the others predict
 
     # --- standard error ------------------------------------------------------------------------------------------
-    rho_prior: float = 0.2  # lag-1 correlation of floors assumed where there are few of them
-    rho_prior_weight: float = 6.0  # degrees of freedom the prior counts for
-    rho_highest: float = 0.9
-    walk_share: float = 0.3  # of the residual increments that is taken for a random walk, in quadrature
+    rhos: tuple[float, ...] = (0.3, 0.6, 0.85)  # lag-1 correlations of the autoregressive floors averaged over
+    walks: tuple[float, ...] = (0.3, 1.0, 4.0, 20.0)  # variance of a random walk's step over that of its white noise
+    transients: tuple[float, ...] = (0.7, 1.5, 3.0)  # time constants, in cycles, of what may be left of a warm-up
+    transient_size: float = 10.0  # its expected size at the first floor, in standard deviations of a floor
+    prior_white: float = 0.30  # weight of each kind of noise before any is seen
+    prior_ar: float = 0.15
+    prior_walk: float = 0.40
+    prior_transient: float = 0.15
+    prior_noise: int = 1  # degrees of freedom that the expected noise counts for
+    prior_scale: float = 0.1  # expected noise of a floor, in limits per cycle
 
     # --- decisions -----------------------------------------------------------------------------------------------
     decide_level: float = 0.95  # one-sided: two tests at 5 %
@@ -43,6 +49,9 @@ class Thresholds:
     power_level: float = 0.90  # of finding a growth of `detectable_per_hour`
     near_limit: float = 0.85  # of |growth - limit| that more cycles must resolve
     hopeless_cycles: int = 48  # more than this is "too near the limit"
+
+    count_step: float = 3.0  # quanta from which a one-off jump of a count is not just one of several lost handles
+    even_level: float = 0.05  # chance up to which a Poisson process would lose handles as evenly as was seen
 
     # --- peaks, ceilings, cleanup --------------------------------------------------------------------------------
     peak_cycles: int = 2  # usable cycles whose floor and amplitude a relative peak is measured from, after the first

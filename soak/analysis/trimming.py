@@ -25,6 +25,7 @@ class Points:
     group: Ints
     cycle: Ints
     error: float = 0.0
+    scale: float = 0.0  # noise of a floor expected before any is seen
 
     def but_first(self) -> Points:
         """Without the first cycle."""
@@ -32,7 +33,7 @@ class Points:
 
     def only(self, keep: npt.NDArray[np.bool_]) -> Points:
         """The points selected."""
-        return Points(self.t[keep], self.y[keep], self.group[keep], self.cycle[keep], self.error)
+        return Points(self.t[keep], self.y[keep], self.group[keep], self.cycle[keep], self.error, self.scale)
 
     @property
     def cycles(self) -> int:
@@ -41,7 +42,7 @@ class Points:
 
     def line(self) -> Line:
         """The straight line through the points."""
-        return fit(self.t, self.y, self.group, self.error)
+        return fit(self.t, self.y, self.group, self.error, self.scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,15 @@ class Trimmed:
     step: bool
 
 
-def trim(points: Points, limit: float) -> Trimmed:
-    """Drop cycles from the front while the rest still bends or starts too low; `limit` per cycle."""
+def trim(points: Points, limit: float, least_jump: float = 0.0) -> Trimmed:
+    """Drop cycles from the front while the rest still bends or starts too low.
+
+    limit: per cycle; least_jump: size from which a one-off step may be taken out.
+    """
     least = max(T.least_cycles, math.ceil(points.cycles / 2))
     while True:
         line = points.line()
-        stepped = _without_step(points, line)
+        stepped = _without_step(points, line, least_jump)
         if stepped is not None:
             return Trimmed(points, stepped, _straight(stepped), True)
         bend = curvature(points, line, limit)
@@ -125,7 +129,7 @@ def _starts_low(points: Points, line: Line, limit: float) -> bool:
     return low > material and low > se * t_quantile(1.0 - T.first_level, v)
 
 
-def _without_step(points: Points, line: Line) -> Line | None:
+def _without_step(points: Points, line: Line, least_jump: float) -> Line | None:
     """The line with a one-off step taken out, where there is one."""
     m = points.t.size
     if m < T.step_points or m != points.cycles or np.unique(points.group).size > 1 or line.rss == 0.0:
@@ -135,10 +139,10 @@ def _without_step(points: Points, line: Line) -> Line | None:
         return None
     j, f, jump, slope, v = best
     level = 1.0 - T.step_level / max(m - 3, 1)
-    if v < 1 or math.sqrt(f) <= t_quantile(level, v) or abs(jump) <= T.step_slopes * abs(slope):
+    if v < 1 or math.sqrt(f) <= t_quantile(level, v) or abs(jump) <= max(T.step_slopes * abs(slope), least_jump):
         return None
     groups = points.group + (np.arange(m) >= j)
-    return fit(points.t, points.y, groups, points.error)
+    return fit(points.t, points.y, groups, points.error, points.scale)
 
 
 def _best_step(points: Points, line: Line) -> tuple[int, float, float, float, int] | None:

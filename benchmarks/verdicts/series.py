@@ -1,0 +1,50 @@
+"""One synthetic series with its truth, and the registry of the shapes that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.verdicts.noise import MB, Floats, Grid
+
+Shape = Callable[[np.random.Generator, Grid, float], "Series"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """What `judge` is given, and the growth per hour that is in it."""
+
+    times: Floats
+    values: Floats
+    limit: float
+    truth: float
+    kind: str = "bytes"
+    restarts: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Family:
+    """Named shapes; a benign shape ignores its rate, a leaking one grows by it (units per hour)."""
+
+    benign: dict[str, Shape]
+    leaking: dict[str, Shape]
+
+
+LIMITS = {"bytes": MB, "count": 0.5}
+
+
+def of_bytes(g: Grid, values: Floats, truth: float, restarts: tuple[float, ...] = ()) -> Series:
+    """A memory series in whole pages."""
+    return Series(g.t, np.ceil(values / 4096.0) * 4096.0, LIMITS["bytes"], truth, "bytes", restarts)
+
+
+def of_counts(g: Grid, values: Floats, truth: float) -> Series:
+    """An integer series."""
+    return Series(g.t, np.round(values), LIMITS["count"], truth, "count")
+
+
+def kept(series: Series, there: np.ndarray) -> Series:
+    """Only the samples selected: what was missed is not in the series."""
+    return Series(series.times[there], series.values[there], series.limit, series.truth, series.kind, series.restarts)
