@@ -57,6 +57,14 @@ ADVICE: dict[str, Advice] = {
         "There is no folder {path} to write {file} into.",
         "Make it first; nothing was started.",
     ),
+    "file_exists": Advice(
+        "{path} exists already, and nothing is overwritten.",
+        "Name another file with `-o FILE`, or move this one away.",
+    ),
+    "nothing_found": Advice(
+        "No service was recognised in {folder}.",
+        "Say how it is started: `soak init --command 'python app.py' --url http://127.0.0.1:8000`.",
+    ),
     "no_config": Advice(
         "There is no configuration file {path}.",
         "Write one with `soak init`, or name one with `-c FILE`.",
