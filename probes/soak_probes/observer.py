@@ -142,7 +142,7 @@ def _ask(probe: Probe, view: View) -> _Outcome | None:
         return None
     except Refused as refused:
         why = refused.why
-    except (ValueError, KeyError, IndexError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - a probe may fail, soak may not
         why = f"{type(error).__name__}: {error}"
     return _Outcome(view, values, why, (time.perf_counter() - began) * 1e6)
 

@@ -19,11 +19,11 @@ class Cpu(Probe):
     def sample(self, view: View) -> Values | None:
         """The difference of two readings of stat; None at the first sample of the tree."""
         ticks = view.process.stat.cpu_ticks
-        before = view.process.memory.get("cpu")
-        view.process.memory["cpu"] = ticks
         previous = view.moment.previous
-        if previous is None:
+        before = view.process.memory.setdefault("cpu", ticks) if previous is None else view.process.memory.get("cpu")
+        if previous is None or view.moment.now <= previous[0]:
             return None
+        view.process.memory["cpu"] = ticks
         if not isinstance(before, int):
             # New in the tree: all it used is of this interval, unless it is older and was only found now.
             before = 0 if view.process.start_time / _TICKS >= previous[1] - 1 / _TICKS else ticks

@@ -1,0 +1,69 @@
+"""Finding processes that run already."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+from soak_probes.find import Finder, Found, topmost
+
+from tests.probes.conftest import Guest
+
+
+def test_by_pattern_without_ourselves(guest: Callable[[str], Guest]) -> None:
+    """The guest is found by its command line; whoever looks, and what started it, bears the pattern too and is not."""
+    one = guest("MARK = 'needle-7f3'")
+    stranger = Finder(own_pid=one.pid)
+    assert one.pid not in {found.pid for found in stranger.by_pattern("needle-7f3")}
+    # A child of this test is of the family, so look as somebody who has no part in it.
+    outsider = Finder(own_pid=-1)
+    assert [found.pid for found in outsider.by_pattern("needle-7f3")] == [one.pid]
+    assert Finder().by_pattern("needle-7f3") == []
+
+
+def test_who_listens_on_a_port(guest: Callable[[str], Guest]) -> None:
+    """The listener; a client connected to the same port is not."""
+    one = guest(
+        """
+        import socket
+        listener = socket.create_server(("127.0.0.1", 0)); print(listener.getsockname()[1])
+        """
+    )
+    found, anybody = Finder().listening(int(one.said[0]))
+    assert [process.pid for process in found] == [one.pid]
+    assert anybody
+
+
+def test_nobody_listens() -> None:
+    """Port 1 is not used by anything here."""
+    assert Finder().listening(1) == ([], False)
+
+
+def test_by_control_group() -> None:
+    """The name of the group this process is in, as a whole component; a part of a name does not match."""
+    components = {name for name in Finder()._groups(os.getpid()) if name}
+    for name in components:
+        assert os.getpid() in {found.pid for found in Finder().in_group(re.compile(re.escape(name)))}
+        assert os.getpid() not in {found.pid for found in Finder().in_group(re.compile(re.escape(name[:-1])))}
+
+
+def test_topmost_of_a_pre_fork_server() -> None:
+    """Master and workers share the listening socket: the master is the target."""
+    master, worker, other = (Found(pid, 1, ppid, ()) for pid, ppid in ((5, 1), (6, 5), (9, 1)))
+    assert topmost([worker, master, other]) == [master, other]
+
+
+def test_only_the_program_is_shown() -> None:
+    """Arguments can hold passwords, and messages are stored."""
+    assert str(Found(5, 1, 1, ("/usr/bin/app", "--password=secret"))) == "process 5 (app)"
+
+
+def test_zombies_are_not_found() -> None:
+    """A process that ended cannot be a target."""
+    child = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert Finder().look(child.pid) is None
+    child.wait()
