@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from soak.errors import SoakError
 
-HEAD = "0001"  # the newest file in migrations/versions; a test holds the two together
+HEAD = "0002"  # the newest file in migrations/versions; a test holds the two together
 BUSY_SECONDS = 10.0
 JOURNAL_LIMIT = 16 << 20  # bytes to which a -wal file that a long reader let grow is cut back
 MIGRATION_LOCK = 0x50A4  # of pg_advisory_xact_lock: two daemons that start at once migrate one after the other
@@ -118,7 +118,7 @@ def available(engine: sa.Engine) -> Iterator[None]:
     """What the database refuses for reasons outside the statement becomes StoreUnavailable."""
     try:
         yield
-    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, sqlite3.OperationalError) as error:
         raise StoreUnavailable("store_unavailable", url=_shown(engine), why=_first_line(error)) from error
 
 
@@ -162,14 +162,14 @@ def upgrade(engine: sa.Engine) -> bool:
     return True
 
 
-def _run_migrations(connection: sa.Connection, target: str = "head") -> None:
+def _run_migrations(connection: sa.Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, target)
+    command.upgrade(config, "head")
 
 
 def _shown(engine: sa.Engine) -> str:

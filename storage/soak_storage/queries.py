@@ -12,14 +12,17 @@ import sqlalchemy as sa
 
 from soak_storage import records, tables
 from soak_storage.records import Stack
+from soak_storage.service_tables import sample_buckets
 
 _SUMMARY = tuple(tables.runs.c[name] for name in records.RunSummary.__slots__)
+_SHOWN = tables.runs.c.status != "deleting"  # the retention is at work on those
+_NEWEST = (tables.runs.c.started.desc(), tables.runs.c.id.desc())
 _COUNTS = ("cycle", "scenario", "due", "sent", "landed", "failed", "dropped", "limited")
 
 
 def runs(connection: sa.Connection, limit: int | None, name: str | None) -> list[records.RunSummary]:
     """Newest first, without the wide columns."""
-    query = sa.select(*_SUMMARY).order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc()).limit(limit)
+    query = sa.select(*_SUMMARY).where(_SHOWN).order_by(*_NEWEST).limit(limit)
     if name is not None:
         query = query.where(tables.runs.c.name == name)
     return [records.RunSummary(*tuple(row)) for row in connection.execute(query)]
@@ -28,11 +31,8 @@ def runs(connection: sa.Connection, limit: int | None, name: str | None) -> list
 def run(connection: sa.Connection, run_id: int | None) -> records.RunInfo | None:
     """One run; the latest when no id is given."""
     table = tables.runs
-    query = sa.select(*_SUMMARY, table.c.config, table.c.target, table.c.error)
-    if run_id is None:
-        query = query.order_by(table.c.started.desc(), table.c.id.desc()).limit(1)
-    else:
-        query = query.where(table.c.id == run_id)
+    query = sa.select(*_SUMMARY, table.c.config, table.c.target, table.c.error).where(_SHOWN)
+    query = query.order_by(*_NEWEST).limit(1) if run_id is None else query.where(table.c.id == run_id)
     row = connection.execute(query).one_or_none()
     return None if row is None else records.RunInfo(**row._mapping)
 
@@ -45,14 +45,31 @@ def series(connection: sa.Connection, run_id: int) -> list[records.SeriesInfo]:
     return [records.SeriesInfo(*row) for row in connection.execute(query)]
 
 
+_THINNED = sa.text("SELECT ms + width_ms / 2, mean FROM sample_buckets WHERE series_id = :series ORDER BY ms")
+_SAMPLES = sa.text("SELECT ms, value FROM samples WHERE series_id = :series ORDER BY ms")
+
+
 def samples(connection: sa.Connection, series_id: int) -> tuple[array[float], array[float]]:
-    """Times in seconds and values, NaN for a gap, by time; straight from the driver's cursor."""
-    cursor = connection.exec_driver_sql(f"SELECT ms, value FROM samples WHERE series_id = {int(series_id)} ORDER BY ms")  # noqa: S608 an int
-    rows = cursor.cursor.fetchall()
-    times = array("d", [row[0] / 1000 for row in rows])
-    values = array("d", [math.nan if row[1] is None else row[1] for row in rows])
-    cursor.close()
+    """Times in seconds and values, NaN for a gap, by time; straight from the driver's cursor.
+
+    What was thinned stands as the mean of each bucket at its middle, before the samples that are still there.
+    """
+    times, values = array("d"), array("d")
+    for query in (_THINNED, _SAMPLES):
+        with connection.execute(query, {"series": series_id}) as result:
+            rows = result.cursor.fetchall()
+        times.extend([row[0] / 1000 for row in rows])
+        values.extend([math.nan if row[1] is None else row[1] for row in rows])
     return times, values
+
+
+def buckets(connection: sa.Connection, series_id: int) -> list[records.BucketRow]:
+    """The thinned part of a series, by time."""
+    table = sample_buckets
+    columns = (table.c[name] for name in ("ms", "width_ms", "count", "gaps", "low", "mean", "high"))
+    query = sa.select(*columns).where(table.c.series_id == series_id).order_by(table.c.ms)
+    rows = connection.execute(query)
+    return [records.BucketRow(ms / 1000, (ms + width) / 1000, *rest) for ms, width, *rest in rows]
 
 
 def cycles(connection: sa.Connection, run_id: int) -> list[records.CycleRow]:

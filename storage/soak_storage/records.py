@@ -282,6 +282,19 @@ class SeriesInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketRow:
+    """Samples from `t0` to `t1` that were thinned: how many values and gaps, the least, the mean, the greatest."""
+
+    t0: float
+    t1: float
+    count: int
+    gaps: int
+    low: float | None
+    mean: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SitePoint:
     """One site in one reading."""
 

@@ -171,6 +171,19 @@ class Store:
         with self.writing() as connection:
             connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(**values))
 
+    def set_baseline(self, run_id: int, label: str | None) -> None:
+        """Mark a run as the baseline `label` of its target, in place of the run that was; None takes it back."""
+        table = tables.runs
+        with self.writing() as connection:
+            name = connection.scalar(sa.select(table.c.name).where(table.c.id == run_id))
+            before = sa.update(table).where(table.c.name == name, table.c.baseline == label)
+            connection.execute(before.values(baseline=None))
+            connection.execute(sa.update(table).where(table.c.id == run_id).values(baseline=label))
+
+    def baseline(self, name: str, label: str = "baseline") -> RunSummary | None:
+        """The run that is the baseline `label` of the target `name`."""
+        return next((run for run in self.runs(name=name) if run.baseline == label), None)
+
     def runs(self, limit: int | None = None, *, name: str | None = None) -> list[RunSummary]:
         """Runs, newest first."""
         with self._reading() as connection:
@@ -238,9 +251,17 @@ class Store:
             return queries.series(connection, run_id)
 
     def samples(self, series_id: int) -> tuple[array[float], array[float]]:
-        """Times (s since the run began) and values of a series, two arrays of doubles; NaN is a gap."""
+        """Times (s since the run began) and values of a series, two arrays of doubles; NaN is a gap.
+
+        Old samples may be thinned: there, each value is the mean of a bucket and its time the middle of it.
+        """
         with self._reading() as connection:
             return queries.samples(connection, series_id)
+
+    def buckets(self, series_id: int) -> list[records.BucketRow]:
+        """The thinned part of a series, with minimum and maximum; empty while all samples are there."""
+        with self._reading() as connection:
+            return queries.buckets(connection, series_id)
 
     def cycles(self, run_id: int) -> list[records.CycleRow]:
         """The cycles of a run, in order."""

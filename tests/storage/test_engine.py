@@ -138,16 +138,16 @@ def _open_and_write(url: str, runs: int) -> None:
 
 
 def test_processes_that_start_together_share_one_store(url: str) -> None:
-    """Four at once create the schema once, and every write of each gets through."""
+    """Three at once create the schema once, and every write of each gets through."""
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_open_and_write, args=(url, 5)) for _ in range(4)]
+    writers = [context.Process(target=_open_and_write, args=(url, 4)) for _ in range(3)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(60)
-    assert [writer.exitcode for writer in writers] == [0, 0, 0, 0]
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
     with open_store(url) as store:
-        assert len(store.runs()) == 20
+        assert len(store.runs()) == 12
         assert all(len(store.samples(store.series(run.id)[0].id)[0]) == 50 for run in store.runs())
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from soak_storage.tables import METADATA
+from soak_storage.service_tables import jobs
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA, transactional_ddl=False)
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=jobs.metadata, transactional_ddl=False
+)
 context.run_migrations()

@@ -1,0 +1,58 @@
+"""How large the store is, and giving back what it no longer needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from soak_storage.engine import available
+
+
+def size(engine: sa.Engine) -> int:
+    """Bytes on disk: of the database, and of the -wal file beside it."""
+    if engine.dialect.name == "postgresql":
+        with available(engine), engine.connect() as connection:
+            return int(connection.scalar(sa.select(sa.func.pg_database_size(sa.func.current_database()))) or 0)
+    path = Path(engine.url.database or "")
+    return sum(file.stat().st_size for file in (path, path.with_name(path.name + "-wal")) if file.exists())
+
+
+def vacuum(engine: sa.Engine) -> None:
+    """Rewrite the database without its free pages.
+
+    SQLite locks the store meanwhile and needs as much room again on its disk. Postgres keeps working; it makes the room
+    usable again but returns little of it to the system.
+    """
+    with available(engine):
+        if engine.dialect.name == "postgresql":
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM (ANALYZE)")
+            return
+        _outside_transaction(engine, "PRAGMA auto_vacuum = INCREMENTAL", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def give_back(engine: sa.Engine, pages: int) -> bool:
+    """Return up to `pages` free pages of an SQLite file to the disk; False when there were none."""
+    if engine.dialect.name == "postgresql":  # its autovacuum does that
+        return False
+    with available(engine):
+        before = _outside_transaction(engine, "PRAGMA freelist_count")
+        if not before:
+            return False
+        return bool(
+            _outside_transaction(engine, f"PRAGMA incremental_vacuum({pages})", "PRAGMA freelist_count") < before
+        )
+
+
+def _outside_transaction(engine: sa.Engine, *statements: str) -> Any:
+    """Run statements that SQLite refuses inside a transaction; the first value of the last one."""
+    connection = engine.raw_connection()
+    try:
+        row = None
+        for statement in statements:
+            row = connection.driver_connection.execute(statement).fetchall()  # type: ignore[union-attr]  # it is open
+        return row[0][0] if row else 0
+    finally:
+        connection.close()
