@@ -21,6 +21,10 @@ ADVICE: dict[str, Advice] = {
         "The target (process {pid}) did not become ready within {seconds} s: {why}.",
         "Check target.url and target.ready, or give it longer with target.startup_timeout.",
     ),
+    "agent_missing": Advice(
+        "The package {name} is not part of this installation.",
+        "Install soak again; its wheel has soak_agent and soak_heap in it.",
+    ),
     "config_invalid": Advice(
         "{count} problem(s) in the configuration:\n{listing}",
         "Mend the lines above and run the command again; nothing was started and nothing stored was touched.",

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from soak import __version__
-from soak.commands import Globals, tell
+from soak.commands import Globals, examples, tell
 from soak.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE, SoakError
 
 EXIT_BROKEN_PIPE = 141  # what a shell reports for a writer whose reader went away
@@ -99,11 +99,6 @@ class LazyGroup(click.Group):
             hint = f" Did you mean `soak {close[0]}`?" if close else ""
             ctx.fail(f"There is no command {name!r}.{hint}")
         return super().resolve_command(ctx, args)
-
-
-def examples(*lines: str) -> str:
-    """An epilog that click leaves in its lines."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def _remember(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:

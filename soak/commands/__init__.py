@@ -57,6 +57,11 @@ class Duration(click.ParamType):
 DURATION = Duration()
 
 
+def examples(*lines: str) -> str:
+    """An epilog for a help text that click leaves in its lines."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
 def tell(error: SoakError) -> None:
     """One message and the next step, on stderr."""
     click.echo(f"{click.style('soak:', fg='red')} {error.message}", err=True)
