@@ -133,7 +133,8 @@ class Retention:
         if run.ended is not None:
             return ALL if run.ended < oldest else 0
         cycle = round(run.cycle_seconds * 1000)
-        return int((oldest - run.started) * 1000) // cycle * cycle
+        until: int = int((oldest - run.started) * 1000) // cycle * cycle
+        return until
 
 
 def due_runs(store: Store, ended_before: float) -> list[int]:

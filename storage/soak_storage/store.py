@@ -84,8 +84,13 @@ class Store:
         return self._engine.url.render_as_string(hide_password=True)
 
     @property
+    def redactor(self) -> Redactor:
+        """Masks the secrets that this store was told of; also for soak's own log."""
+        return self._redactor
+
+    @property
     def engine(self) -> sa.Engine:
-        """For the modules of this package and the job store of the schedule."""
+        """For the modules of this package."""
         return self._engine
 
     @contextmanager
