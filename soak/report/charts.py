@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from soak.analysis.floors import as_series, floors_of
 from soak.report.inputs import TOTAL, Floats, RunData
-from soak.report.series import Judged
+from soak.report.series import Judged, segment_of
 
 BUCKETS = 240  # columns of a curve: about three pixels each on a wide screen, some 5 KB of a page
 HOUR = 3600.0
@@ -40,8 +39,8 @@ def _chart(data: RunData, one: Judged) -> dict[str, Any]:
         "t": [round(float(value), 1) for value in t],
         "low": [_short(value) for value in low],
         "high": [_short(value) for value in high],
-        "floors": _floors(data, one),
-        "line": _line(data, one),
+        "floors": [[floor.t, _short(floor.value), floor.used] for floor in one.floors],
+        "lines": _lines(data, one),
         "growth_per_hour": one.row["growth_per_hour"],
         "ci95": one.row["ci95"],
         "limit_per_hour": one.row["limit_per_hour"],
@@ -64,25 +63,17 @@ def thinned(times: Floats, values: Floats, buckets: int = BUCKETS) -> tuple[Floa
     return times[0] + (np.arange(buckets) + 0.5) * span / buckets, low, high
 
 
-def _floors(data: RunData, one: Judged) -> list[list[Any]]:
-    """[time, floor, whether it was used] of every cycle."""
-    if one.verdict is None:
+def _lines(data: RunData, one: Judged) -> list[dict[str, Any]]:
+    """The common slope through the middle of the floors of each segment, from its first used floor to its last."""
+    if one.verdict is None or not one.verdict.known:
         return []
-    t, y, e = as_series(one.times, one.values)
-    found = floors_of(t, y, e, data.cycle_seconds, data.trough, data.restarts)
-    count = one.verdict.cycles_used
-    used = {c.cycle for c in found.usable()[-count:]} if count else set()
-    phase = data.trough if found.sparse else 0.5
-    return [[(c.cycle + phase) * data.cycle_seconds, _short(c.value), c.cycle in used] for c in found.cycles]
-
-
-def _line(data: RunData, one: Judged) -> dict[str, Any] | None:
-    """The slope through the middle of the floors that were used, from the first to the last of them."""
-    used = [(t, value) for t, value, used in _floors(data, one) if used]
-    if one.verdict is None or not one.verdict.known or len(used) < 2:
-        return None
-    middle = (sum(t for t, _ in used) / len(used), sum(value for _, value in used) / len(used))
-    return {"from": used[0][0], "to": used[-1][0], "t": middle[0], "value": middle[1]}
+    lines = []
+    for segment in range(len(data.restarts) + 1):
+        used = [(f.t, f.value) for f in one.floors if f.used and segment_of(data, f.t) == segment]
+        if used:
+            middle = (sum(t for t, _ in used) / len(used), sum(value for _, value in used) / len(used))
+            lines.append({"from": used[0][0], "to": used[-1][0], "t": middle[0], "value": middle[1]})
+    return lines
 
 
 def _short(value: float) -> float | None:

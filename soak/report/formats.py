@@ -30,7 +30,7 @@ def to_json(report: Report) -> str:
 
 # Format name: module that has `render`, imported only when it is asked for.
 MODULES = {"html": "html", "markdown": "markdown", "junit": "junit", "sarif": "sarif"}
-FORMATS = ("text", "json", "markdown", "junit", "sarif")
+FORMATS = ("text", "json", *MODULES)
 
 
 def render(report: Report, form: str) -> str:

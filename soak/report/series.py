@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from soak.analysis import judge
+from soak.analysis.floors import as_series, floors_of
 from soak.analysis.results import Kind, Verdict
 from soak.config.limits import COUNTS
 from soak.report.inputs import TOTAL, Floats, RunData
@@ -23,6 +24,14 @@ TRACER_DOUBT = 1.0
 SHARED_BELOW = 0.95
 
 
+class Floor(NamedTuple):
+    """The floor of one cycle: where it lies in time, its value, and whether the verdict rests on it."""
+
+    t: float
+    value: float
+    used: bool
+
+
 @dataclass(frozen=True)
 class Judged:
     """A series with its samples and what was said about it; `verdict` is None where nothing is judged (cpu, states)."""
@@ -33,6 +42,7 @@ class Judged:
     verdict: Verdict | None
     limit: float | None
     row: dict[str, Any]
+    floors: tuple[Floor, ...] = ()
 
     @property
     def leaks(self) -> bool:
@@ -95,12 +105,31 @@ def _judge_one(data: RunData, info: SeriesInfo, memory: str) -> Judged:
         trough=data.trough,
         restarts=data.restarts,
     )
+    floors = _floors(data, times, values, verdict.cycles_used)
     row = _row(data, info, values, verdict, limit, warnings)
+    row["floor"] = next((floor.value for floor in floors if floor.used), row["floor"])
     row["gates"] = info.process == TOTAL and info.name in (memory, "python_heap", *COUNTS)
     if row["gates"] and info.name == memory and verdict.verdict != "leak" and _heap_decides(data):
         row["gates"] = False
         row["warnings"].append("tracer_inflates")
-    return Judged(info, times, values, verdict, limit, row)
+    return Judged(info, times, values, verdict, limit, row, floors)
+
+
+def _floors(data: RunData, times: Floats, values: Floats, count: int) -> tuple[Floor, ...]:
+    """The floor of every cycle; the last `count` usable ones are what the verdict rests on."""
+    t, y, e = as_series(times, values)
+    found = floors_of(t, y, e, data.cycle_seconds, data.trough, data.restarts)
+    usable = found.usable()
+    firsts = {segment_of(data, f.cycle * data.cycle_seconds): f.cycle for f in reversed(usable)}.values()
+    later = [f for f in usable if f.cycle not in firsts]
+    used = {f.cycle for f in (usable if len(later) < count else later)[-count:]} if count else set()
+    phase = data.trough if found.sparse else 0.5
+    return tuple(Floor((f.cycle + phase) * data.cycle_seconds, f.value, f.cycle in used) for f in found.cycles)
+
+
+def segment_of(data: RunData, t: float) -> int:
+    """Number of the restarts before `t`."""
+    return sum(restart <= t for restart in data.restarts)
 
 
 def without_agent(data: RunData, times: Floats, values: Floats) -> Floats:
@@ -147,7 +176,7 @@ def _row(
         "process": info.process,
         "gates": False,
         "samples": int(there.size),
-        "floor": verdict.level if verdict else (float(np.quantile(there, 0.1)) if there.size else None),
+        "floor": float(np.quantile(there, 0.1)) if there.size else None,
         "peak": float(there.max()) if there.size else None,
         "growth_per_hour": growth,
         "growth_per_cycle": growth * data.cycle_seconds / 3600.0 if growth is not None else None,

@@ -17,6 +17,7 @@ from soak.report.owner import STANDARD, Frame, Owners, is_agent
 
 MOST_SITES = 20  # of a finding; a person reads three
 MOST_FRAMES = 30  # of a traceback: the innermost
+MOST_STACKS = 100  # of a flame graph: finer than a screen can show
 TRUNK_SHARE = 0.8  # of the growth that has to pass a frame for it to be named as the way all of it comes
 
 
@@ -56,7 +57,7 @@ class Attribution:
     sites: list[dict[str, Any]]
     unexplained: float | None
     trunk: list[dict[str, Any]]
-    tree: list[dict[str, Any]]  # stacks with their growth per hour, for a flame graph
+    tree: dict[str, Any]  # growth by stack, for a flame graph: frames, and stacks as places in them
 
 
 @dataclass
@@ -108,7 +109,7 @@ class Attributor:
     def _ranked(self, grouping: _Grouping, total: float) -> Attribution:
         groups = {key: group for key, group in grouping.groups.items() if group.values[-1] > group.values[0]}
         if not groups or grouping.times.size < 2:
-            return Attribution([], None, [], [])
+            return Attribution([], None, [], {"frames": [], "stacks": [], "rest": 0.0})
         judged = judge_sites(
             {key: (grouping.times, g.values, np.sqrt(g.variance)) for key, g in groups.items()},
             self.data.cycle_seconds,
@@ -120,7 +121,7 @@ class Attributor:
         sites = [self._site(groups[result.key], result, grouping.times) for result in growing[:MOST_SITES]]
         explained = sum(result.share for result in growing if result.significant)
         stacks = _growth_of_stacks(groups, grouping.times)
-        return Attribution(sites, min(1.0, max(0.0, 1.0 - explained)), self._trunk(stacks), _tree(stacks))
+        return Attribution(sites, min(1.0, max(0.0, 1.0 - explained)), self._trunk(stacks), self._tree(stacks))
 
     def _site(self, group: Group, result: SiteResult, times: Floats) -> dict[str, Any]:
         stack = [frame for frame in group.heaviest() if not is_agent(frame)]
@@ -174,6 +175,16 @@ class Attributor:
             trunk.append({**self.frame(heaviest[depth]), "share": weights[best] / total})
             depth += 1
         return trunk[-MOST_FRAMES:]
+
+    def _tree(self, stacks: list[tuple[tuple[Frame, ...], float]]) -> dict[str, Any]:
+        """The heaviest stacks, their frames written once; the rest is summed up, so that the whole stays the whole."""
+        frames: dict[Frame, int] = {}
+        rows = []
+        for stack, growth in stacks[:MOST_STACKS]:
+            places = [frames.setdefault(frame, len(frames)) for frame in stack[-MOST_FRAMES:]]
+            rows.append({"frames": places, "growth_per_hour": growth})
+        named = [[place(f, self.owners.cwd), line, function, self.owners.of(f)] for f, line, function in frames]
+        return {"frames": named, "stacks": rows, "rest": sum(growth for _, growth in stacks[MOST_STACKS:])}
 
 
 class _Grouping:
@@ -232,10 +243,6 @@ def _growth_of_stacks(groups: dict[object, Group], times: Floats) -> list[tuple[
     growths = ((stack, slope(times, values)) for group in groups.values() for stack, values in group.stacks.items())
     growing = [(stack, growth) for stack, growth in growths if growth > 0]
     return sorted(growing, key=lambda pair: -pair[1])
-
-
-def _tree(stacks: list[tuple[tuple[Frame, ...], float]], most: int = 60) -> list[dict[str, Any]]:
-    return [{"stack": [list(f) for f in stack[-MOST_FRAMES:]], "growth_per_hour": g} for stack, g in stacks[:most]]
 
 
 def slope(times: Floats, values: Floats) -> float:

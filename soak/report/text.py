@@ -40,9 +40,15 @@ def verdict_line(report: dict[str, Any]) -> str:
 
 
 def _head(report: dict[str, Any]) -> RenderableType:
-    run = report["run"]
+    style = COLOURS.get(report["verdict"], CLEAN)
+    word, _, rest = verdict_line(report).partition("  ")
+    return Group(Text.assemble((word, style), "  ", (rest, "bold")), Text(" · ".join(head_facts(report["run"])), "dim"))
+
+
+def head_facts(run: dict[str, Any]) -> list[str]:
+    """Which run it was, when, how long, of what."""
     cycles = f"{run['cycles']} of {run['cycles_planned']}" if run["cycles_planned"] else str(run["cycles"])
-    facts = [
+    return [
         f"run {run['id']} on {plain(run['host'])}",
         run["started"].replace("T", " ").replace("Z", " UTC"),
         f"{cycles} cycles of {duration(run['cycle_seconds'])}",
@@ -50,9 +56,6 @@ def _head(report: dict[str, Any]) -> RenderableType:
         *([f"version {plain(run['version'])[:12]}"] if run.get("version") else []),
         *([run["status"]] if run["status"] != "completed" else []),
     ]
-    style = COLOURS.get(report["verdict"], CLEAN)
-    word, _, rest = verdict_line(report).partition("  ")
-    return Group(Text.assemble((word, style), "  ", (rest, "bold")), Text(" · ".join(facts), "dim"))
 
 
 def _findings(report: dict[str, Any], full: bool) -> list[RenderableType]:
@@ -203,7 +206,9 @@ def _series_notes(rows: list[dict[str, Any]]) -> list[str]:
 def _rest(report: dict[str, Any]) -> list[RenderableType]:
     lines = [Text(f"Evidence: {plain(one['message'])}", "yellow") for one in report["evidence"]]
     lines += [Text(f"Gap: {plain(gap['why'])} {gap['from']} to {gap['to'] or 'the end'}") for gap in _gaps(report)]
-    lines += [Text(line) for line in (*_cleanup(report), _load(report["load"]), _observer(report["observer"])) if line]
+    lines += [
+        Text(line) for line in (*_cleanup(report), _load(report["load"]), observer_line(report["observer"])) if line
+    ]
     return [Group(*lines)]
 
 
@@ -231,7 +236,8 @@ def _load(load: dict[str, Any]) -> str:
     return f"Load: {landed}{'; ' + times if times else ''}."
 
 
-def _observer(observer: dict[str, Any]) -> str:
+def observer_line(observer: dict[str, Any]) -> str:
+    """What soak cost in the target and beside it."""
     parts = [f"heap {observer['heap']}"]
     if observer["target_bytes"] is not None:
         parts.append(f"{amount(observer['target_bytes'], 'bytes')} in the target")
