@@ -25,7 +25,7 @@ POLL = 0.05  # seconds between two looks while it gets ready
 _ENGINES = ("docker", "podman", "nerdctl")
 _ENGINE_TIMEOUT = 10.0  # seconds; an engine that hangs must not hang soak
 # How engines name a container's control group: docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID, ID.
-_CONTAINER_GROUP = r"(?:[a-z-]+[-:])?{id}[0-9a-f]*(?:\.scope|\.slice)?"
+_CONTAINER_GROUP = r"(?:[\w.:-]+[-:])?{id}[0-9a-f]*(?:\.scope|\.slice)?"
 _SHORT_ID = re.compile(r"[0-9a-f]{12,64}")
 # A Kubernetes pod's group is named by the pod's uid, with - or _ between.
 _POD_UID = re.compile(r"[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}")

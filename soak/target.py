@@ -7,6 +7,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -194,6 +195,10 @@ class TargetProcess:
                 self._exit = self._exit or self._read_exit(event)
         except WardenLost:
             self._exit = self._exit or Exit("signal", 9, "killed together with its warden")
+        except KeyboardInterrupt:  # the second signal: now
+            with suppress(WardenLost):
+                warden.stop(0.0)
+            raise
         finally:
             warden.close()
 

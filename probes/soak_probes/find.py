@@ -49,8 +49,9 @@ class Finder:
         return None if stat.dead else Found(pid, stat.start_time, stat.ppid, cmdline)
 
     def all(self) -> list[Found]:
-        """Every living process with a command line (kernel threads have none)."""
-        found = (self.look(int(entry.name)) for entry in self._root.iterdir() if entry.name.isdigit())
+        """Every living process with a command line (kernel threads have none), by pid."""
+        pids = sorted(int(entry.name) for entry in self._root.iterdir() if entry.name.isdigit())
+        found = map(self.look, pids)
         return [process for process in found if process is not None and process.cmdline]
 
     def by_pattern(self, pattern: str) -> list[Found]:

@@ -141,10 +141,15 @@ class Warden:
                 self.tell(event="exit", pid=pid, status=status, cpu=cpu, rss=usage.ru_maxrss * 1024)
 
     def stop(self, timeout: float) -> None:
-        """Begin to stop: a polite signal to the target's group, and a time after which it is no longer polite."""
+        """Begin to stop: a polite signal to the target's group, and a time after which it is no longer polite.
+
+        Asked again while stopping, it may only be sooner.
+        """
+        deadline = time.monotonic() + timeout
         if self.deadline is not None:
+            self.deadline = min(self.deadline, deadline)
             return
-        self.deadline = time.monotonic() + timeout
+        self.deadline = deadline
         self.orphans_told = False
         self.killed.clear()
         if self.main is not None:
@@ -157,6 +162,7 @@ class Warden:
             return
         left = descendants(os.getpid())
         if not left:
+            self.reap()  # the last may have ended since the last time, and its exit is told before the stop
             self.deadline = None
             self.tell(event="stopped", killed=len(self.killed))
         elif time.monotonic() >= self.deadline:

@@ -1,0 +1,1 @@
+"""Tests of launching, attaching to and ending a target."""

@@ -1,0 +1,69 @@
+"""Targets to launch, each ended by the test whatever happens."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from soak_probes import start_time_of
+
+from soak.config import Target as TargetSettings
+from soak.target import TargetProcess
+
+Launch = Callable[..., TargetProcess]
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def python(code: str) -> tuple[str, ...]:
+    """A command that runs some code."""
+    return (sys.executable, "-S", "-u", "-c", textwrap.dedent(code))
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 10.0) -> None:
+    """Return as soon as it holds; fail if it does not within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def gone(*pids: int) -> bool:
+    """Whether none of these processes lives."""
+    return all(start_time_of(pid) is None for pid in pids)
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Make a target from code or a command and start it (start=False: do not)."""
+    made: list[TargetProcess] = []
+
+    def make(code: str | tuple[str, ...], *, start: bool = True, environ: Any = None, **settings: Any) -> TargetProcess:
+        command = code if isinstance(code, tuple) else python(code)
+        settings = {"cwd": tmp_path, "stop_timeout": 5.0, "startup_timeout": 10.0, **settings}
+        made.append(TargetProcess(TargetSettings(command=command, **settings), environ=environ))
+        if start:
+            made[-1].start(tmp_path / "run", {})
+        return made[-1]
+
+    yield make
+    for target in made:
+        target.stop()
+
+
+def said(target: TargetProcess, lines: int = 1) -> list[str]:
+    """The first lines of its log, as soon as they are there."""
+    assert target.log_path is not None
+    path = target.log_path
+    wait_until(lambda: path.read_text().count("\n") >= lines)
+    return path.read_text().splitlines()

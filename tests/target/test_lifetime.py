@@ -1,0 +1,182 @@
+"""Nothing that soak started outlives it: not after kill -9 of soak, not after the warden's own end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from soak_probes import start_time_of
+
+from tests.target.conftest import Launch, gone, said, wait_until
+
+# A target with a worker that ignores SIGTERM, and a daemonised orphan in a session of its own.
+FAMILY = """
+import os, signal, time
+if os.fork() == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print(os.getpid()); time.sleep(60)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print(os.getpid()); time.sleep(60)
+    os._exit(0)
+print(os.getpid()); time.sleep(60)
+"""
+
+SOAK = """
+import json, sys, time
+from pathlib import Path
+from soak.config import Target
+from soak.target import TargetProcess
+folder, family, stop_timeout = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+command = (sys.executable, "-S", "-u", "-c", family)
+target = TargetProcess(Target(command=command, cwd=folder, stop_timeout=stop_timeout))
+target.start(folder, {})
+while len(pids := (folder / "target.log").read_text().split()) < 3: time.sleep(0.01)
+print(json.dumps([target.reaper_pid, *map(int, pids)]), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def soak(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A process that stands for soak, and the pids of its warden and of the family it started."""
+    command = [sys.executable, "-c", SOAK, str(tmp_path), FAMILY, "0.2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pids = json.loads(process.stdout.readline())
+        assert not any(start_time_of(pid) is None for pid in pids)
+        yield process, pids
+        process.kill()
+    for pid in pids:
+        if start_time_of(pid) is not None:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_kill_9_of_soak(soak: tuple[subprocess.Popen[str], list[int]]) -> None:
+    """Warden, target, stubborn worker and orphan: all are gone soon after."""
+    process, pids = soak
+    process.kill()
+    process.wait()
+    wait_until(lambda: gone(*pids))
+
+
+def test_kill_9_of_soak_while_a_fork_holds_its_socket(tmp_path: Path) -> None:
+    """A load worker that was forked keeps the socket open: the warden watches soak itself, too."""
+    fork = textwrap.dedent(
+        """
+        import os
+        original = print
+        def print(*args, **kwargs):
+            child = os.fork()
+            if child == 0:
+                os.close(1); time.sleep(60); os._exit(0)
+            original(json.dumps(json.loads(args[0]) + [child]), **kwargs)
+        """
+    )
+    command = [sys.executable, "-c", fork + SOAK, str(tmp_path), FAMILY, "0.2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        *pids, fork_pid = json.loads(process.stdout.readline())
+        process.kill()
+    wait_until(lambda: gone(*pids))
+    os.kill(fork_pid, signal.SIGKILL)
+
+
+def test_signals_for_soak_do_not_end_the_warden(soak: tuple[subprocess.Popen[str], list[int]]) -> None:
+    """systemd signals the whole control group: the warden stays to end the target when soak says so."""
+    _, (warden, *family) = soak
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        os.kill(warden, number)
+    os.kill(family[0], 0)
+    assert start_time_of(warden) is not None
+
+
+def test_kill_9_of_the_warden_ends_the_target(launch: Launch) -> None:
+    """The target's parent-death signal; and soak is told that it lost it."""
+    target = launch("import time; print('up'); time.sleep(60)")
+    said(target)
+    assert target.reaper_pid is not None
+    os.kill(target.reaper_pid, signal.SIGKILL)
+    wait_until(lambda: gone(target.roots[0][0]))
+    wait_until(lambda: target.poll() is not None)
+    end = target.poll()
+    assert end is not None
+    assert "warden" in end.message
+    target.stop()
+
+
+def test_a_restart_after_the_warden_was_killed(launch: Launch) -> None:
+    """A new warden takes over."""
+    target = launch("import time; print('up'); time.sleep(60)")
+    said(target)
+    assert target.reaper_pid is not None
+    os.kill(target.reaper_pid, signal.SIGKILL)
+    wait_until(lambda: target.poll() is not None)
+    target.restart()
+    said(target, 2)
+    assert target.poll() is None
+
+
+def test_the_warden_is_gone_after_the_stop(launch: Launch) -> None:
+    """It does not stay behind as a zombie either."""
+    target = launch("import time; print('up'); time.sleep(60)")
+    said(target)
+    warden = target.reaper_pid
+    assert warden is not None
+    target.stop()
+    assert not Path(f"/proc/{warden}").exists()
+
+
+def test_the_warden_is_small(launch: Launch) -> None:
+    """Below 16 MiB resident, most of it the interpreter's own shared pages: soak as a whole may take 60."""
+    target = launch("import time; print('up'); time.sleep(60)")
+    said(target)
+    status = Path(f"/proc/{target.reaper_pid}/status").read_text()
+    assert int(status.partition("VmRSS:")[2].split()[0]) < 16 * 1024
+
+
+_V1 = Path("/sys/fs/cgroup/memory")
+_GROUP = next((root for root in (_V1, Path("/sys/fs/cgroup")) if (root / "cgroup.procs").exists()), None)
+
+
+@pytest.fixture
+def memory_group() -> Iterator[Path]:
+    """A control group of 160 MiB without swap, where this user may make one."""
+    if _GROUP is None or not os.access(_GROUP, os.W_OK):
+        pytest.skip("needs a memory control group, which this user may not make here")
+    folder = _GROUP / f"soak-test-{os.getpid()}"
+    folder.mkdir()
+    (folder / ("memory.limit_in_bytes" if _GROUP == _V1 else "memory.max")).write_text(str(160 << 20))
+    yield folder
+    wait_until(lambda: not (folder / "cgroup.procs").read_text())
+    folder.rmdir()
+
+
+def test_killed_for_memory(memory_group: Path, tmp_path: Path) -> None:
+    """Really killed by the kernel at its limit, with soak in the same group: not a SIGKILL of somebody else."""
+    hog = "import time\nblocks = []\nwhile True:\n    blocks.append(b'x' * (8 << 20)); time.sleep(0.01)"
+    code = f"""
+    import os, sys, time
+    from pathlib import Path
+    Path({str(memory_group / "cgroup.procs")!r}).write_text(str(os.getpid()))
+    from soak.config import Target
+    from soak.target import TargetProcess
+    folder = Path({str(tmp_path)!r})
+    target = TargetProcess(Target(command=(sys.executable, "-S", "-c", {hog!r}), cwd=folder))
+    target.start(folder, {{}})
+    while (end := target.poll()) is None: time.sleep(0.02)
+    target.stop()
+    print(end.kind, end.code)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == ["oom", "9"]
