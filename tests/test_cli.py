@@ -192,6 +192,6 @@ def test_own_modules_of_the_folder_do_not_get_in_the_way(tmp_path: Path) -> None
 @pytest.mark.parametrize(("text", "seconds"), [("60s", 60.0), ("1h30m", 5400.0)])
 def test_durations_on_the_command_line(text: str, seconds: float) -> None:
     """Options take the durations of soak.toml."""
-    assert DURATION.convert(text, None, None) == seconds
+    assert DURATION(text) == seconds
     with pytest.raises(click.BadParameter, match="90s"):
-        DURATION.convert("60", None, None)
+        DURATION("60")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -37,24 +37,19 @@ class Globals:
         return store_option(self.store, Path.cwd()) if self.store else store_url(self.config)
 
 
-class Duration(click.ParamType):
-    """A duration such as 60s or 1h30m on the command line; seconds once read."""
+def duration(text: str | float) -> float:
+    """The type of options that take 60s or 1h30m: seconds, or a usage error with examples."""
+    from soak.config import parse_duration
 
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds, or a usage error with examples."""
-        from soak.config import parse_duration
-
-        if isinstance(value, float):
-            return value
-        try:
-            return parse_duration(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a duration such as 250ms, 90s, 5m or 1h30m", param, ctx)
+    if isinstance(text, float):
+        return text
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a duration such as 250ms, 90s, 5m or 1h30m") from None
 
 
-DURATION = Duration()
+DURATION = duration
 
 
 def examples(*lines: str) -> str:
