@@ -73,6 +73,10 @@ ADVICE: dict[str, Advice] = {
         "There is no configuration file {path}.",
         "Write one with `soak init`, or name one with `-c FILE`.",
     ),
+    "export_exists": Advice(
+        "{path} is there already, and nothing is overwritten.",
+        "Export into a new folder.",
+    ),
     "no_run": Advice(
         "There is no such run ({run}) in the store {url}.",
         "`soak runs` lists what is stored; `--store URL` or `-c FILE` names another store.",

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from soak_storage.engine import available
+from soak_storage.engine import available, open_engine, schema_version, upgrade
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What an upgrade changed: schema versions (None: an empty file) and sizes in bytes."""
+
+    url: str
+    before: str | None
+    after: str | None
+    size_before: int
+    size_after: int
+
+
+def upgrade_store(url: str) -> Upgrade:
+    """Bring the schema of an existing store up to date, and say what that changed."""
+    engine = open_engine(url, create=False)
+    try:
+        before, size_before = schema_version(engine), size(engine)
+        upgrade(engine)
+        shown = engine.url.render_as_string(hide_password=True)
+        return Upgrade(shown, before, schema_version(engine), size_before, size(engine))
+    finally:
+        engine.dispose()
 
 
 def size(engine: sa.Engine) -> int:
