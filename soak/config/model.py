@@ -8,7 +8,6 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from soak.config.kinds import (
     Choice,
@@ -190,12 +189,3 @@ class Web:
         "dashboard, /metrics, /health, /api",
         default="127.0.0.1:8765",
     )
-
-
-def spelled(value: Any) -> str:
-    """A default as the reference shows it."""
-    if isinstance(value, tuple):
-        return "[" + ", ".join(spelled(item) for item in value) + "]" if value else "none"
-    if value is None or value == {}:
-        return "none"
-    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
