@@ -1,6 +1,6 @@
 """Build hook: puts the compiled heap sampler into wheels and editable installs.
 
-Without a compiler the install still works: the sampler is absent, `soak doctor` says so, and the wheel stays a pure one.
+Without a compiler the install still works: the sampler is absent, `soak doctor` says so, the wheel stays a pure one.
 SOAK_HEAP_BUILD=0 leaves it out on purpose, SOAK_HEAP_BUILD=1 makes a failure an error (for releases).
 """
 

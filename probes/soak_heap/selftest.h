@@ -30,6 +30,60 @@ static int refuse(char *why, size_t size, const char *text) {
     return -1;
 }
 
+/* --- can it be read at all? ------------------------------------------------------------------------------------- */
+
+static int probe[2]; /* a pipe, open while the self-test runs */
+
+/* Asks the kernel, which answers EFAULT where a plain read would end the guest. */
+static int readable(const void *p, size_t n) {
+    char drain[256];
+    return p && n <= sizeof drain && syscall(SYS_write, probe[1], p, n) == (long)n &&
+           syscall(SYS_read, probe[0], drain, n) == (long)n;
+}
+
+static int text_readable(const char *text) {
+    uint32_t kind;
+    int64_t length;
+    if (!readable(text, 72)) return 0;
+    kind = FIELD(uint32_t, text, STR_STATE) >> 2 & 7;
+    length = FIELD(int64_t, text, STR_LENGTH);
+    return (kind == 1 || kind == 2 || kind == 4) && length >= 0 && length < 1 << 20 &&
+           readable(text + python.layout->compact_data + length * kind, 1);
+}
+
+static int code_readable(const char *code) {
+    const char *lines;
+    if (!readable(code, 216)) return 0;
+    lines = FIELD(const char *, code, python.layout->code_lines);
+    if (!readable(lines, BYTES_DATA + 1)) return 0;
+    return FIELD(int64_t, lines, OB_SIZE) >= 0 && FIELD(int64_t, lines, OB_SIZE) < 1 << 28 &&
+           readable(lines + BYTES_DATA + FIELD(int64_t, lines, OB_SIZE), 1) &&
+           text_readable(FIELD(const char *, code, python.layout->code_name)) &&
+           text_readable(FIELD(const char *, code, python.layout->code_filename));
+}
+
+/* Goes where walk_stack will go, asking first. On a wrong layout this ends at once. */
+static int stack_readable(const char *state) {
+    const struct layout *l = python.layout;
+    const char *at, *code;
+    if (!readable(state, 200)) return 0;
+    at = FIELD(const char *, state, l->state_frame);
+    if (l->cframe_frame >= 0) {
+        if (!readable(at, 16)) return 0;
+        at = FIELD(const char *, at, l->cframe_frame);
+    }
+    for (int depth = 0; at && depth < 2 * MAX_DEPTH; depth++, at = FIELD(const char *, at, l->frame_back)) {
+        if ((uintptr_t)at & 7 || !readable(at, 120)) return 0;
+        if (l->frame_owner >= 0 && FIELD(int8_t, at, l->frame_owner) >= l->owner_shim) continue;
+        code = (const char *)(FIELD(uintptr_t, at, l->frame_code) & ~l->code_tag);
+        if ((uintptr_t)code & 7 || !readable(code, 16)) return 0;
+        if (FIELD(const void *, code, OB_TYPE) == python.code_type && !code_readable(code)) return 0;
+    }
+    return 1;
+}
+
+/* --- is it the same? -------------------------------------------------------------------------------------------- */
+
 static int same_text(object *code, const char *attribute, int field) {
     object *text = api.attribute(code, attribute);
     ptrdiff_t n = 0;
@@ -74,6 +128,12 @@ EXPORT int soak_heap_selftest(char *why, size_t size, int *frames) {
     int k = 0;
     if (!state) return refuse(why, size, "no thread state");
     if (api.interpreter(state) != FIELD(object *, state, STATE_INTERP)) return refuse(why, size, "the thread state differs");
+    if (syscall(SYS_pipe2, probe, O_CLOEXEC)) return refuse(why, size, "no descriptor left for the self-test");
+    k = stack_readable(state);
+    syscall(SYS_close, probe[0]);
+    syscall(SYS_close, probe[1]);
+    if (!k) return refuse(why, size, "the frames are not where this version keeps them");
+    k = 0;
     frame = api.thread_frame(state);
     walk_stack(&w);
     for (; frame && !difference && k < w.depth; k++, frame = back) {

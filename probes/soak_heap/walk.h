@@ -3,7 +3,7 @@
 #ifndef SOAK_WALK_H
 #define SOAK_WALK_H
 
-enum { MAX_DEPTH = 64, MAX_TEXT = 2048 };
+enum { MAX_DEPTH = 64, MAX_STEPS = 256, MAX_TEXT = 2048 }; /* steps: frames that are not Python's count too */
 
 struct place {
     const char *code;
@@ -41,6 +41,7 @@ static int32_t instruction(const char *frame, const char *code) {
 static void walk_stack(struct walk *w) {
     const struct layout *l = python.layout;
     const char *state, *frame, *code;
+    int steps = 0;
     w->depth = w->partial = 0;
     if (!l || python.finalizing() || !(state = python.this_state())) return;
     if (FIELD(const void *, state, STATE_INTERP) != python.main_interpreter) {
@@ -49,13 +50,13 @@ static void walk_stack(struct walk *w) {
     }
     for (frame = first_frame(state); frame; frame = FIELD(const char *, frame, l->frame_back)) {
         if ((uintptr_t)frame & 7) return;
-        if (l->frame_owner >= 0 && FIELD(int8_t, frame, l->frame_owner) >= l->owner_shim) continue;
-        code = (const char *)(FIELD(uintptr_t, frame, l->frame_code) & ~l->code_tag);
-        if (!code || ((uintptr_t)code & 7) || FIELD(const void *, code, OB_TYPE) != python.code_type) continue;
-        if (w->depth == MAX_DEPTH) {
+        if (++steps > MAX_STEPS || w->depth == MAX_DEPTH) {
             w->partial = 1;
             return;
         }
+        if (l->frame_owner >= 0 && FIELD(int8_t, frame, l->frame_owner) >= l->owner_shim) continue;
+        code = (const char *)(FIELD(uintptr_t, frame, l->frame_code) & ~l->code_tag);
+        if (!code || ((uintptr_t)code & 7) || FIELD(const void *, code, OB_TYPE) != python.code_type) continue;
         w->place[w->depth].code = code;
         w->place[w->depth++].at = instruction(frame, code);
     }
