@@ -17,16 +17,20 @@ def is_alive(pid: int, start_time: int) -> bool:
     return start_time_of(pid) == start_time
 
 
+def close_cut_off(store: Store) -> list[int]:
+    """Close as interrupted the runs of this machine whose soak is gone; their ids."""
+    return store.close_orphaned_runs(is_alive, host=socket.gethostname())
+
+
 def clear_leftovers(store: Store) -> list[int]:
     """Close runs of this machine whose soak is gone, and kill what they had started; the ids of the closed runs.
 
     The warden has normally ended those processes already: this is for one that was killed as well. A pid that another
     process has by now is not touched.
     """
-    host = socket.gethostname()
-    closed = store.close_orphaned_runs(is_alive, host=host)
+    closed = close_cut_off(store)
     running = {run.id for run in store.runs() if run.status == "running"}
-    for run_id, owned in store.owned_processes(host=host):
+    for run_id, owned in store.owned_processes(host=socket.gethostname()):
         if run_id in running:
             continue
         if is_alive(owned.pid, owned.start_time):

@@ -19,10 +19,12 @@ from soak.report.formats import FORMATS, render
 @click.pass_obj
 def command(options: Globals, run: int | None, form: str, output: Path | None, full: bool, fresh: bool) -> None:
     """Show the findings of RUN (default: the latest). Ends with 0 when it could be shown."""
+    from soak.leftovers import close_cut_off
     from soak.report.stored import load_or_compute
     from soak_storage import open_store
 
     with open_store(options.store_url(), create=False) as store:
+        close_cut_off(store)
         report = load_or_compute(store, run, fresh=fresh)
     if form == "text" and output is None:
         from rich.console import Console

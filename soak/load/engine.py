@@ -9,35 +9,22 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 
+from soak.load.accounts import Accounts, Job
 from soak.load.arrivals import Arrivals, Mix, Poisson, Regular
-from soak.load.backoff import BackOff
 from soak.load.dial import Dialler
-from soak.load.plan import LoadPlan, ScenarioPlan
+from soak.load.plan import LoadPlan
 from soak.load.pool import Pool
 from soak.load.runners import Runner, make_runner
 from soak.load.shapes import Shape
-from soak.load.tally import LoadDelta, Tallies, Tally
+from soak.load.tally import LoadDelta, Tallies
 from soak.load.timer import Alarm, alarm
 from soak.load.users import Users
 from soak.load.wire import Endpoint
 
-PUSH_BACK = (429, 503)
 SWEEP_S = 0.1  # how often timeouts are looked for: they come at most this late
 CATCH_UP_S = 1.0  # a worker that begins later than this counts what it missed as dropped instead of firing a burst
-
-
-@dataclass(slots=True)
-class Job:
-    """One request on its way. Times are seconds since the run began."""
-
-    tally: Tally
-    intended: float
-    fired: float
-    ended: Callable[[bool], None] | None = None  # a user of the closed model waits for it
-    retried: bool = False
 
 
 class Engine:
@@ -49,13 +36,12 @@ class Engine:
         self.worker = worker
         self.since = since
         self.endpoint = Endpoint.parse(plan.url)
-        self.backoff = BackOff()
         self.tallies = Tallies(tuple(scenario.name for scenario in plan.scenarios))
         self.done = asyncio.Event()
-        self.in_flight = 0
         self.resumed = since
         self.most_in_flight = max(1, plan.max_in_flight // plan.workers)
         self.dialler = Dialler(self.endpoint)
+        self.accounts = Accounts(self.now, self.dialler.refresh)
         self.pool = Pool(self)
         self.runners: list[Runner] = [make_runner(self, scenario) for scenario in plan.scenarios]
         self._schedule: list[tuple[float, int, Callable[[float], float | None]]] = []
@@ -80,7 +66,7 @@ class Engine:
             self._alarm.close()
             if self._sweeper is not None:
                 self._sweeper.cancel()
-            self._rest(final=True)
+            self._rest()
             self.pool.finish()
             await asyncio.sleep(0)  # lets closed transports go
 
@@ -99,7 +85,7 @@ class Engine:
     def drain(self) -> list[LoadDelta]:
         """The counts since the last call."""
         now = self.now()
-        return self.tallies.drain(now, self.cycle(now), self.backoff.news())
+        return self.tallies.drain(now, self.cycle(now), self.accounts.backoff.news())
 
     # What is due ---------------------------------------------------------------------------------------------------
 
@@ -140,7 +126,7 @@ class Engine:
         while schedule and schedule[0][0] <= self.now() and not self.done.is_set():
             when, order, call = schedule[0]
             following = call(when)
-            if following is None or following > self.plan.length:
+            if following is None or following >= self.plan.length:
                 heapq.heappop(schedule)
             else:
                 heapq.heapreplace(schedule, (following, order, call))
@@ -148,19 +134,19 @@ class Engine:
             self._alarm.set(self.zero + schedule[0][0])
 
     def _quiet(self, when: float) -> float:
-        self._rest(final=False)
+        self._rest()
         self.resumed = when + self.plan.quiet
         return when + self.plan.cycle
 
     def _finish(self, when: float) -> None:
         self.done.set()
 
-    def _rest(self, *, final: bool) -> None:
+    def _rest(self) -> None:
         """The load of this cycle is over: users go, streams end, and our connections close unless they are kept."""
         for users in self._users:
             users.rest()
         for runner in self.runners:
-            runner.rest(final=final)
+            runner.rest()
         self.pool.rest(close=self.plan.connections == "close-in-quiet")
 
     def _sweep(self) -> None:
@@ -177,71 +163,19 @@ class Engine:
         tally.due += 1
         now = self.now()
         missed = now - intended > CATCH_UP_S and intended < self.since + CATCH_UP_S
-        if missed or self.in_flight >= self.most_in_flight:
+        accounts = self.accounts
+        if missed or accounts.in_flight >= self.most_in_flight:
             tally.dropped += 1
             return False
-        if self.backoff.active and not self.backoff.admit(now):
+        if accounts.backoff.active and not accounts.backoff.admit(now):
             tally.withheld += 1
             return False
         tally.sent += 1
         tally.open += 1
         tally.lateness.record(now - intended)
-        self.in_flight += 1
+        accounts.in_flight += 1
         self.runners[scenario].start(Job(tally, intended, now, ended), fault)
         return True
-
-    def landed(self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None) -> None:
-        """A whole response arrived."""
-        now = self.now()
-        tally = job.tally
-        tally.landed += 1
-        took = now - job.intended
-        tally.response.record(took)
-        tally.service.record(now - job.fired)
-        good = status in scenario.status if scenario.status else status < 400
-        if not good:
-            tally.error(f"status_{status}")
-        elif scenario.max_s is not None and took > scenario.max_s:
-            tally.error("slow")
-        if status in PUSH_BACK and status not in scenario.status:
-            self.backoff.failed(now, f"status {status}", retry_after=retry_after)
-        else:
-            self.backoff.succeeded(now)
-        self._end(job, good)
-
-    def failed(self, job: Job, kind: str) -> None:
-        """No response will come. A timeout counts in the latencies with the time it was waited for."""
-        now = self.now()
-        tally = job.tally
-        tally.error(kind)
-        if kind == "timeout":
-            tally.response.record(now - job.intended)
-            tally.service.record(now - job.fired)
-        self.backoff.failed(now, kind, hard=kind == "refused")
-        if kind in ("refused", "connection"):
-            self.dialler.refresh()
-        self._end(job, False)
-
-    def faulted(self, job: Job, kind: str, *, answered: bool) -> None:
-        """A request was broken on purpose, as planned; `answered`: the target had begun to answer it."""
-        job.tally.fault(kind)
-        if answered:
-            self.backoff.succeeded(self.now())
-        else:
-            self.backoff.gave_up()
-        self._end(job, True)
-
-    def cut(self, job: Job) -> None:
-        """A request was still in flight when the whole load ended."""
-        job.tally.error("cut_off")
-        self.backoff.gave_up()
-        self._end(job, False)
-
-    def _end(self, job: Job, good: bool) -> None:
-        job.tally.open -= 1
-        self.in_flight -= 1
-        if job.ended is not None:
-            job.ended(good)
 
 
 class _Stream:

@@ -165,11 +165,11 @@ def test_secrets_are_nowhere(tmp_path: Path) -> None:
 
 def test_a_target_with_modules_of_our_names(tmp_path: Path) -> None:
     """A target with its own `storage`, `probes` and `logging` runs unchanged, also with PYTHONPATH=. for soak itself."""
-    for name in ("storage", "probes", "soak_agent"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text("MINE = True\n")
     app = tmp_path / "app"
     app.mkdir()
+    for package in (tmp_path / "storage", tmp_path / "probes", app / "soak_agent"):
+        package.mkdir()
+        (package / "__init__.py").write_text("MINE = True\n")
     (app / "logging.py").write_text("MINE = True\n")
     checks = "import logging, sys\nsys.path.insert(1, '..')\nimport storage, probes, soak_agent\n"
     checks += "assert logging.MINE and storage.MINE and probes.MINE and soak_agent.MINE\n"
