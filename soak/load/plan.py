@@ -54,6 +54,10 @@ class ScenarioPlan:
             return 0.0
         return 1.0 if self.weight is None else self.weight
 
+    def accepts(self, status: int) -> bool:
+        """Is a response with this status a good one?"""
+        return status in self.status if self.status else status < 400
+
     @classmethod
     def from_config(cls, scenario: Scenario) -> ScenarioPlan:
         """The plan of one [[scenario]]."""

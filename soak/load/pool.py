@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from soak.load.http1 import Http1
 
 if TYPE_CHECKING:
-    from soak.load.engine import Engine, Job
+    from soak.load.accounts import Job
+    from soak.load.engine import Engine
     from soak.load.plan import ScenarioPlan
 
 _SAFE_TO_REPEAT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE")  # RFC 9110 section 9.2.2
@@ -90,7 +91,7 @@ class Pool:
             self._idle.append(connection)
         else:
             connection.close()
-        self._engine.landed(job, connection.request.scenario, status, retry_after)
+        self._engine.accounts.landed(job, connection.request.scenario, status, retry_after)
 
     def lost(self, connection: PooledConnection, job: Job | None, kind: str) -> None:
         """`connection` is gone; `job` was on it, or None when it was idle."""
@@ -104,7 +105,7 @@ class Pool:
             job.retried = True  # the server closed the idle connection while our request was on its way
             self.send(job, connection.request)
             return
-        self._engine.failed(job, kind)
+        self._engine.accounts.failed(job, kind)
 
     def sweep(self, now: float) -> None:
         """End what has timed out."""
@@ -132,7 +133,7 @@ class Pool:
             job, connection.job = connection.job, None
             connection.abort()
             if job is not None:
-                self._engine.cut(job)
+                self._engine.accounts.cut(job)
 
     def _keep_now(self, job: Job) -> bool:
         return self._keep or job.fired >= self._engine.resumed

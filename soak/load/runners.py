@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from soak.load.hostile import commit
 from soak.load.pool import Request
+from soak.load.single import Singles
+from soak.load.sse_stream import SseStream
+from soak.load.stream import Stream
+from soak.load.websocket import WebSocketStream, upgrade_headers
 from soak.load.wire import encode
 
 if TYPE_CHECKING:
-    from soak.load.engine import Engine, Job
+    from soak.load.accounts import Job
+    from soak.load.engine import Engine
     from soak.load.plan import ScenarioPlan
 
 
 class Runner(Protocol):
-    """Sends requests of one scenario and tells the engine how each ended."""
+    """Sends requests of one scenario and tells the accounts how each ended."""
 
     def start(self, job: Job, fault: str | None) -> None:
         """Send one; never blocks and never raises."""
 
-    def rest(self, *, final: bool) -> None:
-        """The loaded part of the cycle is over: end what goes on by itself. `final`: the whole load is."""
+    def rest(self) -> None:
+        """The loaded part of the cycle is over: end what goes on by itself."""
 
 
 class HttpRunner:
@@ -30,16 +36,58 @@ class HttpRunner:
         head, body = encode(engine.endpoint, scenario.method, scenario.path, scenario.headers, scenario.body)
         self._pool = engine.pool
         self._request = Request(scenario, head + body)
+        self._hostile = _singles(engine, scenario, head + body)
 
     def start(self, job: Job, fault: str | None) -> None:
-        """Send one request."""
-        self._pool.send(job, self._request)
+        """Send one request, well-behaved or not."""
+        if fault is None:
+            self._pool.send(job, self._request)
+        else:
+            commit(self._hostile, job, fault)
 
-    def rest(self, *, final: bool) -> None:
-        """Nothing goes on by itself: the pool ends what is in flight."""
+    def rest(self) -> None:
+        """Hostile clients leave; the pool ends the others."""
+        self._hostile.rest()
 
 
-RUNNERS: dict[str, Callable[[Engine, ScenarioPlan], Runner]] = {"http": HttpRunner}
+class StreamRunner:
+    """Streams of one scenario, each on a connection of its own."""
+
+    def __init__(self, engine: Engine, scenario: ScenarioPlan, stream: type[Stream], headers: dict[str, str]) -> None:
+        head, body = encode(engine.endpoint, scenario.method, scenario.path, headers, scenario.body)
+        self._group = _singles(engine, scenario, head + body)
+        self._stream = stream
+
+    def start(self, job: Job, fault: str | None) -> None:
+        """Open one stream, or commit one fault."""
+        if fault is None or fault == "abandon":
+            self._stream(self._group, job, abandon=fault is not None)
+        else:
+            commit(self._group, job, fault)
+
+    def rest(self) -> None:
+        """All streams end."""
+        self._group.rest()
+
+
+def _singles(engine: Engine, scenario: ScenarioPlan, request: bytes) -> Singles:
+    return Singles(scenario, request, engine.accounts, engine.dialler, engine.plan.timeout)
+
+
+def _sse(engine: Engine, scenario: ScenarioPlan) -> Runner:
+    headers = {"Accept": "text/event-stream", "Cache-Control": "no-store", **scenario.headers}
+    return StreamRunner(engine, scenario, SseStream, headers)
+
+
+def _websocket(engine: Engine, scenario: ScenarioPlan) -> Runner:
+    return StreamRunner(engine, scenario, WebSocketStream, upgrade_headers(scenario))
+
+
+RUNNERS: dict[str, Callable[[Engine, ScenarioPlan], Runner]] = {
+    "http": HttpRunner,
+    "sse": _sse,
+    "websocket": _websocket,
+}
 
 
 def make_runner(engine: Engine, scenario: ScenarioPlan) -> Runner:

@@ -10,9 +10,8 @@ from soak.load import profiles
 if TYPE_CHECKING:
     from soak.load.plan import LoadPlan, ScenarioPlan
 
-SUPPORTED_KINDS = ("http",)
+SUPPORTED_KINDS = ("http", "sse", "websocket")
 SUPPORTED_PROFILES = (*(name for name in profiles.MAKERS if name != "capacity"), *profiles.NAMED)
-SUPPORTED_FAULTS: dict[str, tuple[str, ...]] = {"http": ()}
 
 
 def unsupported(plan: LoadPlan) -> list[str]:
@@ -28,8 +27,7 @@ def unsupported(plan: LoadPlan) -> list[str]:
 def _of_scenario(scenario: ScenarioPlan) -> list[str]:
     if scenario.kind not in SUPPORTED_KINDS:
         return [f'kind = "{scenario.kind}"']
-    can = SUPPORTED_FAULTS.get(scenario.kind, ())
-    return [f'fault "{name}" for kind "{scenario.kind}"' for name in scenario.faults if name not in can]
+    return ["streams"] if scenario.streams is not None else []
 
 
 def refuse(plan: LoadPlan) -> None:

@@ -68,7 +68,7 @@ class User:
         users.next_k += users.engine.plan.workers
         scenario = users.mix.scenario(k)
         if not users.engine.arrive(intended, scenario, users.mix.fault(k, scenario), self.ended):
-            self._later(max(users.engine.backoff.until - users.engine.now(), FIRST_WAIT))
+            self._later(max(users.engine.accounts.backoff.until - users.engine.now(), FIRST_WAIT))
 
     def ended(self, good: bool) -> None:
         """The request is over: the next one follows when its time has come."""

@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import BinaryIO
 
 from soak.load.engine import Engine
 from soak.load.frames import LENGTH, Order, pack
@@ -99,20 +98,29 @@ def _watch_parent(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
         os._exit(1)
 
 
-def read_order(stream: BinaryIO) -> Order:
-    """The order that the parent wrote: its length in eight bytes, then the pickle."""
-    length = int.from_bytes(stream.read(LENGTH), "little")
-    order = pickle.loads(stream.read(length))  # noqa: S301  # written by our own parent on a pipe nobody else has
+def read_order(fd: int) -> Order:
+    """The order that the parent wrote; not a byte of what follows it, which is for the watching thread."""
+    length = int.from_bytes(_exactly(fd, LENGTH), "little")
+    order = pickle.loads(_exactly(fd, length))  # noqa: S301  # written by our own parent on a pipe nobody else has
     if not isinstance(order, Order):
         raise TypeError(f"expected an order, not {type(order)}")
     return order
 
 
+def _exactly(fd: int, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        piece = os.read(fd, count - len(data))
+        if not piece:
+            raise EOFError("the parent went before its order was complete")
+        data += piece
+    return data
+
+
 def main() -> None:
     """Run one worker to its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
-    with open(0, "rb", buffering=0, closefd=False) as stdin:
-        order = read_order(stdin)
+    order = read_order(sys.stdin.fileno())
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:

@@ -1,0 +1,96 @@
+"""How each request ended: the one place that counts, so that nothing is counted twice or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from soak.load.backoff import BackOff
+
+if TYPE_CHECKING:
+    from soak.load.plan import ScenarioPlan
+    from soak.load.tally import Tally
+
+PUSH_BACK = (429, 503)
+
+
+@dataclass(slots=True)
+class Job:
+    """One request on its way. Times are seconds since the run began."""
+
+    tally: Tally
+    intended: float
+    fired: float
+    ended: Callable[[bool], None] | None = None  # a user of the closed model waits for it
+    retried: bool = False
+    answered: bool = False
+
+
+class Accounts:
+    """Counts of one worker; tells the back-off what the target did, and users when their request is over."""
+
+    def __init__(self, now: Callable[[], float], unreachable: Callable[[], None]) -> None:
+        self.now = now
+        self.backoff = BackOff()
+        self.in_flight = 0
+        self._unreachable = unreachable
+
+    def landed(self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None) -> None:
+        """A whole response arrived: the end of a plain request."""
+        good = scenario.accepts(status)
+        self.answered(job, scenario, status, retry_after, good=good)
+        self.end(job, good)
+
+    def answered(self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None, *, good: bool) -> None:
+        """A response arrived (of a stream: its head), `good` or not as expected. The request may go on."""
+        now = self.now()
+        tally = job.tally
+        tally.landed += 1
+        job.answered = True
+        took = now - job.intended
+        tally.response.record(took)
+        tally.service.record(now - job.fired)
+        if not good:
+            tally.error(f"status_{status}")
+        elif scenario.max_s is not None and took > scenario.max_s:
+            tally.error("slow")
+        if status in PUSH_BACK and not good:
+            self.backoff.failed(now, f"status {status}", retry_after=retry_after)
+        else:
+            self.backoff.succeeded(now)
+
+    def failed(self, job: Job, kind: str) -> None:
+        """No (whole) response will come. A timeout counts in the latencies with the time it was waited for."""
+        now = self.now()
+        tally = job.tally
+        tally.error(kind)
+        if kind == "timeout" and not job.answered:
+            tally.response.record(now - job.intended)
+            tally.service.record(now - job.fired)
+        self.backoff.failed(now, kind, hard=kind == "refused")
+        if kind in ("refused", "connection"):
+            self._unreachable()
+        self.end(job, False)
+
+    def faulted(self, job: Job, kind: str, *, answered: bool) -> None:
+        """A request was broken on purpose, as planned; `answered`: the target had begun to answer it."""
+        job.tally.fault(kind)
+        if answered:
+            self.backoff.succeeded(self.now())
+        else:
+            self.backoff.gave_up()
+        self.end(job, True)
+
+    def cut(self, job: Job) -> None:
+        """A request was still in flight when the whole load ended."""
+        job.tally.error("cut_off")
+        self.backoff.gave_up()
+        self.end(job, False)
+
+    def end(self, job: Job, good: bool) -> None:
+        """The request is over."""
+        job.tally.open -= 1
+        self.in_flight -= 1
+        if job.ended is not None:
+            job.ended(good)

@@ -1,0 +1,51 @@
+"""Server-Sent Events: the stream format of the HTML standard (section 9.2), read piece by piece."""
+
+from __future__ import annotations
+
+MAX_EVENT = 4 * 1024 * 1024  # bytes of one event or line; more is not a stream of events
+_BOM = b"\xef\xbb\xbf"
+
+
+class SseParser:
+    """Bytes in, the data of whole events out. Comments, ids, names and retry times are read over."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+        self._size = 0
+        self._begun = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The data of the events that are complete with `chunk`; ValueError when an event grows beyond all measure."""
+        text = self._rest + chunk if self._rest else chunk
+        if not self._begun:
+            if len(text) < len(_BOM) and _BOM.startswith(text):
+                self._rest = text
+                return []
+            text = text.removeprefix(_BOM)
+            self._begun = True
+        lines = text.splitlines(keepends=True)
+        self._rest = b""
+        if lines and (not lines[-1].endswith((b"\n", b"\r")) or lines[-1].endswith(b"\r")):
+            self._rest = lines.pop()  # a line that goes on, or a CR whose LF may still come
+        if len(self._rest) + self._size > MAX_EVENT:
+            raise ValueError("an event of more than 4 MiB")
+        return self._events(lines)
+
+    def _events(self, lines: list[bytes]) -> list[bytes]:
+        events = []
+        for raw in lines:
+            line = raw.rstrip(b"\r\n")
+            if line[:5] == b"data:":
+                value = line[6:] if line[5:6] == b" " else line[5:]
+                self._data.append(value)
+                self._size += len(value) + 1
+            elif line == b"data":
+                self._data.append(b"")
+                self._size += 1
+            elif not line and self._data:
+                event = b"\n".join(self._data)
+                self._data, self._size = [], 0
+                if event:
+                    events.append(event)
+        return events

@@ -1,0 +1,191 @@
+"""Servers that look at what arrives, and a way to run a plan to its end against them."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import uvloop
+
+from soak.load import Histogram, LoadDelta, LoadGenerator, LoadPlan
+from soak.load.engine import Engine
+
+Handler = Callable[["Client"], Awaitable[None]]
+
+
+@dataclass
+class Client:
+    """One connection as the server saw it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    number: int
+    received: bytearray = field(default_factory=bytearray)
+    ending: str = ""  # "eof", "reset" or "" while it lasts
+    opened: float = field(default_factory=time.monotonic)
+    closed: float = 0.0
+
+    async def head(self) -> bytes:
+        """Everything up to the empty line."""
+        return await self._keep(self.reader.readuntil(b"\r\n\r\n"))
+
+    async def exactly(self, count: int) -> bytes:
+        """So many bytes."""
+        return await self._keep(self.reader.readexactly(count))
+
+    async def until_end(self) -> str:
+        """Read until the client goes; how it went."""
+        while await self._keep(self.reader.read(1 << 16)):
+            pass
+        return "eof"
+
+    async def send(self, data: bytes) -> None:
+        """Write and wait until it could be written."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def _keep(self, reading: Awaitable[bytes]) -> bytes:
+        data = await reading
+        self.received += data
+        return data
+
+
+class WireServer:
+    """An asyncio server in a thread of its own; `clients` is what it saw."""
+
+    def __init__(self, handler: Handler, port: int = 0) -> None:
+        self.clients: list[Client] = []
+        self._handler = handler
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(port,), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def _run(self, port: int) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", port, backlog=1024))
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        self._loop.run_forever()
+        server.close()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0.01))
+        self._loop.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = Client(reader, writer, len(self.clients))
+        self.clients.append(client)
+        try:
+            await self._handler(client)
+            client.ending = client.ending or "eof"
+        except (asyncio.IncompleteReadError, BrokenPipeError) as error:
+            client.received += getattr(error, "partial", b"")
+            client.ending = "eof"
+        except ConnectionResetError:
+            client.ending = "reset"
+        finally:
+            client.closed = time.monotonic()
+            writer.close()
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        """End it."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., WireServer]]:
+    """Starts servers that are stopped after the test."""
+    servers: list[WireServer] = []
+
+    def start(handler: Handler, port: int = 0) -> WireServer:
+        servers.append(WireServer(handler, port))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+async def hello(client: Client) -> None:
+    """Answers every request without a body with 200 and two bytes, on one connection."""
+    while True:
+        await client.head()
+        await client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@dataclass
+class Outcome:
+    """Everything a run reported."""
+
+    deltas: list[LoadDelta]
+
+    def total(self, name: str, scenario: str | None = None, cycle: int | None = None) -> int:
+        """Sum of a count."""
+        return sum(getattr(delta, name) for delta in self._of(scenario, cycle))
+
+    def counts(self, name: str, scenario: str | None = None) -> dict[str, int]:
+        """Sum of a table of counts."""
+        table: dict[str, int] = {}
+        for delta in self._of(scenario, None):
+            for key, count in getattr(delta, name).items():
+                table[key] = table.get(key, 0) + count
+        return table
+
+    def histogram(self, name: str, scenario: str | None = None) -> Histogram:
+        """Merged histogram."""
+        merged = Histogram()
+        for delta in self._of(scenario, None):
+            merged.merge(getattr(delta, name))
+        return merged
+
+    def _of(self, scenario: str | None, cycle: int | None) -> list[LoadDelta]:
+        found = [delta for delta in self.deltas if scenario in (None, delta.scenario)]
+        return [delta for delta in found if cycle in (None, delta.cycle)]
+
+
+def drive(plan: LoadPlan) -> Outcome:
+    """Run a plan to its end in this process: the engine without the processes around it."""
+
+    async def go() -> list[LoadDelta]:
+        engine = Engine(plan, time.monotonic() + 0.01)
+        await asyncio.wait_for(engine.run(), 60)
+        return engine.drain()
+
+    return Outcome(uvloop.run(go()))
+
+
+def run(plan: LoadPlan, during: Callable[[LoadGenerator, float], None] | None = None) -> Outcome:
+    """Run a plan in its worker processes to the end."""
+    generator = LoadGenerator(plan)
+    deltas: list[LoadDelta] = []
+    generator.start(time.monotonic() + 0.4)
+    try:
+        while generator.running:
+            select.select([generator], [], [], 0.2)
+            deltas += generator.poll()
+            if during is not None:
+                during(generator, time.monotonic())
+    finally:
+        generator.close()
+    return Outcome(deltas)

@@ -1,0 +1,177 @@
+"""Hostile clients do on the wire what their names say: the server looks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from soak.load import LoadPlan, ScenarioPlan
+from tests.load.conftest import Client, Outcome, WireServer, drive
+
+Serve = Callable[..., WireServer]
+BODY = b"x" * 65_536
+
+
+def attack(server: WireServer, fault: str, **scenario: object) -> Outcome:
+    """Four requests, due at 0.1, 0.3, 0.5 and 0.7 s, each of them a `fault`; quiet after 0.8 s."""
+    values = {"faults": {fault: 1.0}, "count": 4, **scenario}
+    plan = LoadPlan(server.url, (ScenarioPlan(**values),), cycle=1.0, cycles=1, quiet=0.2, timeout=0.3)  # type: ignore[arg-type]
+    return drive(plan)
+
+
+async def silent(client: Client) -> None:
+    """Reads and never answers."""
+    client.ending = await client.until_end()
+
+
+async def half_an_answer(client: Client) -> None:
+    """Answers with the first part of a long body, then waits for the client to go."""
+    await client.head()
+    await client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"y" * 1000)
+    client.ending = await client.until_end()
+
+
+def test_an_abandoned_upload_ends_in_the_middle_of_the_body(serve: Serve) -> None:
+    """Half of the announced body arrives, then the client closes."""
+    server = serve(silent)
+    outcome = attack(server, "abandon", method="POST", body=BODY)
+    assert outcome.counts("faulted") == {"abandon": 4}
+    for client in server.clients:
+        head, _, body = bytes(client.received).partition(b"\r\n\r\n")
+        assert b"Content-Length: 65536" in head
+        assert len(body) == 32_768
+        assert client.ending == "eof"
+
+
+def test_an_abandoned_request_leaves_while_the_server_works(serve: Serve) -> None:
+    """A server that does not answer is left after 50 ms, the whole request having been sent."""
+    server = serve(silent)
+    outcome = attack(server, "abandon")
+    assert outcome.counts("faulted") == {"abandon": 4}
+    for client in server.clients:
+        assert bytes(client.received).endswith(b"\r\n\r\n")
+        assert 0.03 < client.closed - client.opened < 0.4
+
+
+def test_an_abandoned_response_is_left_at_its_first_bytes(serve: Serve) -> None:
+    """The client goes when the answer has begun; nothing counts as landed or failed."""
+    server = serve(half_an_answer)
+    outcome = attack(server, "abandon")
+    assert outcome.counts("faulted") == {"abandon": 4}
+    assert outcome.total("landed") == 0
+    assert outcome.counts("errors") == {}
+    assert all(client.closed - client.opened < 0.2 for client in server.clients)
+
+
+def test_a_reset_arrives_as_rst(serve: Serve) -> None:
+    """The server's read fails with ECONNRESET instead of ending."""
+    server = serve(silent)
+    outcome = attack(server, "reset")
+    assert outcome.counts("faulted") == {"reset": 4}
+    assert [client.ending for client in server.clients] == ["reset"] * 4
+
+
+def test_a_timed_out_client_sends_all_and_reads_nothing(serve: Serve) -> None:
+    """It stays for the timeout although the answer is there, then goes."""
+    server = serve(half_an_answer)
+    outcome = attack(server, "timeout")
+    assert outcome.counts("faulted") == {"timeout": 4}
+    for client in server.clients[:2]:
+        assert bytes(client.received).endswith(b"\r\n\r\n")
+        assert 0.25 < client.closed - client.opened < 0.8
+
+
+def test_a_slow_reader_makes_the_answer_pile_up_at_the_server(serve: Serve) -> None:
+    """Of 20 MB the server can get rid of little before the client goes."""
+    sent: list[int] = []
+
+    async def big(client: Client) -> None:
+        await client.head()
+        sent.append(0)
+        place = len(sent) - 1
+        client.writer.transport.set_write_buffer_limits(high=0)
+        client.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n")
+        for _ in range(2000):
+            await client.send(b"z" * 10_000)
+            sent[place] += 10_000
+
+    server = serve(big)
+    outcome = attack(server, "slow_reader")
+    assert outcome.counts("faulted") == {"slow_reader": 4}
+    assert len(sent) == 4
+    assert all(count < 10_000_000 for count in sent)
+
+
+def test_a_vanishing_client_sends_nothing(serve: Serve) -> None:
+    """It connects and goes without a byte."""
+    server = serve(silent)
+    outcome = attack(server, "vanish")
+    assert outcome.counts("faulted") == {"vanish": 4}
+    assert [bytes(client.received) for client in server.clients] == [b""] * 4
+
+
+def test_half_a_request_stops_within_its_head(serve: Serve) -> None:
+    """The request line arrives, the empty line never does, the connection stays until the timeout."""
+    server = serve(silent)
+    outcome = attack(server, "half_request")
+    assert outcome.counts("faulted") == {"half_request": 4}
+    for client in server.clients[:2]:
+        assert client.received.startswith(b"GET / HTTP/1.1\r\n")
+        assert b"\r\n\r\n" not in client.received
+        assert client.closed - client.opened > 0.25
+
+
+def test_endless_headers_keep_coming(serve: Serve) -> None:
+    """One header after the other arrives, and never the end of the head."""
+    server = serve(silent)
+    outcome = attack(server, "endless_headers")
+    assert outcome.counts("faulted") == {"endless_headers": 4}
+    for client in server.clients[:2]:
+        assert client.received.count(b"X-Endless-") >= 3
+        assert b"\r\n\r\n" not in client.received
+
+
+def test_faults_have_their_share(serve: Serve) -> None:
+    """A tenth abandons, a twentieth vanishes, the others land: of 200 requests to within two each."""
+
+    async def hello(client: Client) -> None:
+        while True:
+            await client.head()
+            await client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    server = serve(hello)
+    faults = {"abandon": 0.1, "vanish": 0.05}
+    plan = LoadPlan(server.url, (ScenarioPlan(count=200, faults=faults),), cycle=1.2, cycles=1, quiet=0.2)
+    outcome = drive(plan)
+    faulted = outcome.counts("faulted")
+    assert abs(faulted["abandon"] - 20) <= 2
+    assert abs(faulted["vanish"] - 10) <= 2
+    assert outcome.total("landed") == 200 - sum(faulted.values())
+    assert outcome.counts("errors") == {}
+
+
+@pytest.mark.parametrize("fault", ["abandon", "reset", "slow_reader"])
+def test_the_server_recovers_between_faults(serve: Serve, fault: str) -> None:
+    """Half the requests do harm; every one of the others lands, and no connection of ours stays."""
+    open_now: set[int] = set()
+
+    async def counting(client: Client) -> None:
+        open_now.add(client.number)
+        try:
+            while True:
+                await client.head()
+                await asyncio.sleep(0.005)
+                await client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        finally:
+            open_now.discard(client.number)
+
+    server = serve(counting)
+    plan = LoadPlan(
+        server.url, (ScenarioPlan(count=60, faults={fault: 0.5}),), cycle=1.4, cycles=1, quiet=0.6, timeout=0.4
+    )
+    outcome = drive(plan)
+    assert outcome.total("landed") + sum(outcome.counts("faulted").values()) == 60
+    assert outcome.counts("errors") == {}
+    assert not open_now
