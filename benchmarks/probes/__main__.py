@@ -1,0 +1,58 @@
+"""`python -m benchmarks.probes [SECONDS]`: the tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+from benchmarks.probes.calls import kernel, measure
+from benchmarks.probes.guests import guest
+
+GOALS = {1: 0.5, 50: 3.0}  # processes: percent of one core at one sample a second
+
+
+def calls() -> None:
+    """us per reading, at 30 and at 5,000 descriptors."""
+    print(f"us of CPU per reading of one process, median ({kernel()})\n")
+    for files in (20, 4990):
+        with guest(files=files, sockets=10) as pid:
+            print(f"{'with ' + str(files + 10) + ' descriptors':<28}{'soak':>10}{'psutil':>12}{'ratio':>9}")
+            for cost in measure(pid):
+                theirs = "-" if cost.psutil is None else f"{cost.psutil:,.1f}"
+                ratio = "-" if cost.psutil is None else f"{cost.psutil / cost.ours:.1f} x"
+                print(f"  {cost.reading:<26}{cost.ours:>10,.1f}{theirs:>12}{ratio:>9}")
+        print()
+
+
+def watching(seconds: int) -> None:
+    """Percent of one core, for one and for 50 processes at one sample a second."""
+    have = importlib.util.find_spec("psrecord") is not None
+    print(f"percent of one core at one sample a second, over {seconds} s")
+    print("(soak reads all its series and the maps of every process every 10 s; psrecord reads cpu and memory)\n")
+    print(f"{'processes':<12}{'soak':>9}{'goal':>9}{'psrecord':>11}{'ratio':>9}{'soak MB':>10}")
+    for count, goal in GOALS.items():
+        with guest(forks=count - 1) as pid:
+            ours, memory = _watch("soak", pid, seconds)
+            theirs = _watch("psrecord", pid, seconds)[0] if have else None
+        peer = "not here" if theirs is None else f"{theirs:.3f} %"
+        ratio = "-" if theirs is None else f"{theirs / ours:.1f} x"
+        print(f"{count:<12}{f'{ours:.3f} %':>9}{f'{goal} %':>9}{peer:>11}{ratio:>9}{memory / 2**20:>10.1f}")
+
+
+def _watch(who: str, pid: int, seconds: int) -> tuple[float, int]:
+    """Percent of one core and bytes of memory that the watching took."""
+    command = [sys.executable, "-m", "benchmarks.probes.watch", who, str(pid), str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    cpu, memory = done.stdout.split()
+    return float(cpu) / seconds * 100, int(memory)
+
+
+def main() -> None:
+    """Print both tables."""
+    calls()
+    watching(int(sys.argv[1]) if len(sys.argv) > 1 else 30)
+
+
+if __name__ == "__main__":
+    main()
