@@ -33,7 +33,8 @@ class Analyst:
         """Begin an analysis of what is stored by now; nothing when one is under way."""
         if self._process is not None:
             return
-        self._output, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 -- open as long as the process that writes it
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors, env=_environment()
         )

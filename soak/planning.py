@@ -1,6 +1,6 @@
 """Before a run: can its limits be decided in the planned cycles?
 
-As a program (`python -m soak.planning`, JSON on stdin and stdout) it is the short-lived process that loads numpy for it.
+As a program (`python -m soak.planning`, JSON on stdin and stdout) it is the short-lived process that loads numpy.
 """
 
 from __future__ import annotations

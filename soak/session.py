@@ -18,8 +18,8 @@ from soak.analyst import Analyst
 from soak.clock import Clock, SystemClock
 from soak.config import Config
 from soak.errors import EXIT_INTERRUPTED, SoakError
-from soak.leftovers import clear_leftovers
 from soak.launch.ending import Exit
+from soak.leftovers import clear_leftovers
 from soak.load import LoadGenerator, LoadPlan
 from soak.loadbook import LoadBook
 from soak.places import run_folder
@@ -35,7 +35,7 @@ from soak_storage import Store, open_store
 from soak_storage.records import AnalysisRow, CycleRow, EventRow, OwnedRow, Record, RunStart, SegmentRow
 
 LEAD = 1.0  # seconds between the order to the load and its first request: a spawned worker has to be ready by then
-READ_AT = 0.6  # of the quiet phase: connections have closed and their buffers are free, and the answer comes before the end
+READ_AT = 0.6  # of the quiet phase: connections have closed, buffers are free, and the answer comes before the end
 LONGEST_WAIT = 0.5  # seconds between two looks at signals and at the target
 STATUS_EVERY = 1.0  # seconds
 
@@ -361,5 +361,3 @@ class Session:
             owner_pid=pid,
             owner_start=start_time_of(pid),
         )
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,9 +98,7 @@ class TroughReader:
             for key, name, unit in SERIES:
                 if answer.get(key) is not None:
                     totals[name] = totals.get(name, 0.0) + answer[key]
-                    self._rows.put(
-                        SampleRow(moment.t, name, unit, float(answer[key]), f"{process.pid}:{process.role}")
-                    )
+                    self._rows.put(SampleRow(moment.t, name, unit, float(answer[key]), f"{process.pid}:{process.role}"))
         for _, name, unit in SERIES:
             if name in totals:
                 self._rows.put(SampleRow(moment.t, name, unit, totals[name], gates=name in GATING))
@@ -167,5 +166,6 @@ def _site(site: Mapping[str, Any]) -> SiteRow:
 
 
 def _handle(handle: Mapping[str, Any]) -> HandleRow:
-    detail = handle.get("detail", "")
-    return HandleRow(handle["kind"], handle["count"], _stack(handle["stack"]), detail if isinstance(detail, str) else str(detail))
+    detail = handle.get("detail") or ""
+    text = detail if isinstance(detail, str) else json.dumps(detail, separators=(",", ":"))
+    return HandleRow(handle["kind"], handle["count"], _stack(handle["stack"]), text)

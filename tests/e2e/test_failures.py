@@ -149,7 +149,11 @@ def test_secrets_are_nowhere(tmp_path: Path) -> None:
         tmp_path,
         target={
             "command": [sys.executable, str(GUEST), "--password=hunter2cmd"],
-            "env": {"API_TOKEN": "hunter2env", "DATABASE_URL": "postgresql://me:hunter2url@db/x", "MORE": "${MY_SECRET}"},
+            "env": {
+                "API_TOKEN": "hunter2env",
+                "DATABASE_URL": "postgresql://me:hunter2url@db/x",
+                "MORE": "${MY_SECRET}",
+            },
         },
         load={"cycles": 1},
     )
@@ -164,7 +168,7 @@ def test_secrets_are_nowhere(tmp_path: Path) -> None:
 
 
 def test_a_target_with_modules_of_our_names(tmp_path: Path) -> None:
-    """A target with its own `storage`, `probes` and `logging` runs unchanged, also with PYTHONPATH=. for soak itself."""
+    """A target with its own `storage`, `probes` and `logging` runs unchanged; soak does too, with PYTHONPATH=. there."""
     app = tmp_path / "app"
     app.mkdir()
     for package in (tmp_path / "storage", tmp_path / "probes", app / "soak_agent"):
@@ -173,8 +177,8 @@ def test_a_target_with_modules_of_our_names(tmp_path: Path) -> None:
     (app / "logging.py").write_text("MINE = True\n")
     checks = "import logging, sys\nsys.path.insert(1, '..')\nimport storage, probes, soak_agent\n"
     checks += "assert logging.MINE and storage.MINE and probes.MINE and soak_agent.MINE\n"
-    guest = GUEST.read_text()
-    (app / "server.py").write_text(guest.replace('if __name__ == "__main__":', f'if __name__ == "__main__":\n    exec({checks!r})', 1))
+    main = 'if __name__ == "__main__":'
+    (app / "server.py").write_text(GUEST.read_text().replace(main, f"{main}\n    exec({checks!r})", 1))
     write_config(tmp_path, target={"command": [sys.executable, "server.py"], "cwd": "app"}, load={"cycles": 2})
     done = soak(tmp_path, "run", "--json", "report.json", env={"PYTHONPATH": "."})
     assert done.report is not None, done.err
