@@ -69,6 +69,14 @@ ADVICE: dict[str, Advice] = {
         "No service was recognised in {folder}.",
         "Say how it is started: `soak init --command 'python app.py' --url http://127.0.0.1:8000`.",
     ),
+    "no_baseline": Advice(
+        "No run of {name} is marked as its baseline.",
+        "Mark one with `soak baseline RUN`, or name two runs: `soak compare A {run}`.",
+    ),
+    "other_target": Advice(
+        "The runs are of different targets: {a} and {b}.",
+        "Compare runs of one target; `soak runs` lists them with their names.",
+    ),
     "no_config": Advice(
         "There is no configuration file {path}.",
         "Write one with `soak init`, or name one with `-c FILE`.",
@@ -89,6 +97,10 @@ ADVICE: dict[str, Advice] = {
         "Port {port} on {host} is taken before the target was started, by {holder}.",
         "Stop that process, or give the target another port in target.command and target.url: "
         "soak puts no load on a server that it did not start.",
+    ),
+    "store_driver": Advice(
+        "A Postgres store needs {module}, which is not installed.",
+        "Install it with `pip install 'soak[postgres]'`.",
     ),
     "store_newer": Advice(
         "The store {url} was written by a newer soak (schema {found}; this soak knows up to {known}).",

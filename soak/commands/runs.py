@@ -42,7 +42,7 @@ def command(options: Globals, limit: int | None, name: str | None, as_json: bool
 
 
 def _cells(run: RunSummary) -> tuple[str, ...]:
-    mark = f" [baseline {run.baseline}]" if run.baseline else ""
+    mark = f" [{run.baseline}]" if run.baseline else ""
     return (
         str(run.id),
         moment(run.started)[:16].replace("T", " "),
