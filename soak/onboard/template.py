@@ -112,8 +112,8 @@ def scenario_name(path: str) -> str:
 
 
 def _text(value: str) -> str:
-    """A TOML basic string; JSON's is one, but for DEL, which TOML wants escaped."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A TOML basic string; JSON's is one, but for DEL. What belongs to a shell (${PORT}) is not for soak to fill in."""
+    return json.dumps(value.replace("${", "$${"), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _list(values: Sequence[str]) -> str:

@@ -1,0 +1,134 @@
+"""`soak init` writes a configuration that is valid and, where it tried the service, true."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from soak import cli
+from soak.config import load_config
+
+APP = """\
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+async def fine(request): return JSONResponse({})
+async def broken(request): return Response(status_code=500)
+async def logout(request): raise SystemExit
+
+app = Starlette(routes=[
+    Route("/orders", fine), Route("/broken", broken), Route("/logout", logout), Route("/healthz", fine),
+])
+"""
+
+
+def init(folder: Path, *args: str, answers: str | None = None) -> Result:
+    """Run `soak init` in a folder, without the SOAK_ settings of whoever runs the tests."""
+    environ = {name: None for name in os.environ if name.startswith("SOAK_")}
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        return CliRunner(env=environ).invoke(cli.cli, ["init", *args], input=answers)
+    finally:
+        os.chdir(before)
+
+
+def test_init_tries_the_service_and_keeps_the_paths_that_answer(tmp_path: Path) -> None:
+    """The service is started once: what answers becomes a scenario, what fails or changes something does not."""
+    (tmp_path / "main.py").write_text(APP)
+    result = init(tmp_path, "--yes")
+    assert result.exit_code == 0, result.output
+    config = load_config(tmp_path / "soak.toml", environ={})
+    assert [scenario.path for scenario in config.scenarios] == ["/orders"]
+    assert config.target.ready == "/healthz"
+    assert config.target.command[1:4] == ("-m", "uvicorn", "main:app")
+    port = int(config.target.command[-1])
+    assert config.target.url == f"http://127.0.0.1:{port}"
+    with socket.socket() as probe:  # nothing is left running
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_init_finds_the_port_that_the_service_chose_itself(tmp_path: Path) -> None:
+    """A script with its own port is asked there, wherever that is."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+    script = f"{sys.executable} -m http.server --bind 127.0.0.1 {port}"
+    assert init(tmp_path, "--yes", "--command", script).exit_code == 0
+    config = load_config(tmp_path / "soak.toml", environ={})
+    assert config.target.url == f"http://127.0.0.1:{port}"
+    assert [scenario.path for scenario in config.scenarios] == ["/"]
+
+
+def test_a_service_that_does_not_start_is_said_with_its_log(tmp_path: Path) -> None:
+    """The file is written all the same, with the reason in it; its log is shown."""
+    (tmp_path / "app.py").write_text("raise RuntimeError('no database')")
+    result = init(tmp_path, "--yes", "--command", f"{sys.executable} app.py")
+    assert result.exit_code == 0
+    assert "no database" in result.output
+    assert "did not start" in (tmp_path / "soak.toml").read_text()
+    assert load_config(tmp_path / "soak.toml", environ={}).scenarios[0].path == "/"
+
+
+def test_init_never_overwrites(tmp_path: Path) -> None:
+    """A file that is there stays as it is; the message says how to name another."""
+    (tmp_path / "soak.toml").write_text("mine")
+    result = init(tmp_path, "--yes", "--command", "true")
+    assert result.exception is not None and "-o FILE" in str(result.exception)
+    assert (tmp_path / "soak.toml").read_text() == "mine"
+
+
+def test_an_empty_folder_needs_a_command(tmp_path: Path) -> None:
+    """In scripts nothing can be asked: the message shows the flag."""
+    result = init(tmp_path, "--yes")
+    assert result.exception is not None and "--command" in str(result.exception)
+    assert not (tmp_path / "soak.toml").exists()
+
+
+def test_flags_decide_everything(tmp_path: Path) -> None:
+    """With flags and --no-try nothing is started and nothing is guessed."""
+    flags = ["--command", "app --x 'a b'", "--url", "http://127.0.0.1:9999", "--ready", "/up", "--name", "shop"]
+    assert init(tmp_path, *flags, "--path", "/a", "--path", "/b", "--no-try", "-o", "other.toml").exit_code == 0
+    config = load_config(tmp_path / "other.toml", environ={})
+    assert config.target.command == ("app", "--x", "a b")
+    assert (config.target.name, config.target.ready, config.target.url) == ("shop", "/up", "http://127.0.0.1:9999")
+    assert [scenario.path for scenario in config.scenarios] == ["/a", "/b"]
+    assert (config.load.cycle, config.load.cycles) == (3600.0, 8)
+
+
+def test_what_is_written_scales_with_the_command_line(tmp_path: Path) -> None:
+    """`soak run --cycles 3 --cycle 20s` right after init: nothing that is written stands in the way."""
+    from soak.config import Overrides
+
+    assert init(tmp_path, "--yes", "--no-try", "--command", "app").exit_code == 0
+    config = load_config(tmp_path / "soak.toml", environ={}, overrides=Overrides(cycle=20.0, cycles=3))
+    assert (config.load.quiet, config.limits.growth.per) == (3.0, "cycle")
+
+
+def test_strange_names_survive_the_file(tmp_path: Path) -> None:
+    """Quotes, backslashes, dollars and umlauts in a command come back as they were."""
+    odd = "app --say 'a \"b\" \\\\ ü ${PORT} $HOME'"
+    assert init(tmp_path, "--yes", "--no-try", "--command", odd, "--name", 'q"uote').exit_code == 0
+    config = load_config(tmp_path / "soak.toml", environ={})
+    assert config.target.command == ("app", "--say", 'a "b" \\\\ ü ${PORT} $HOME')
+    assert config.target.name == 'q"uote'
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_terminal_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: bool) -> None:
+    """On a terminal the questions come with what was found as their default; typed answers win."""
+    (tmp_path / "a.py").write_text("from flask import Flask\none = Flask('x')\ntwo = Flask('y')\n")
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
+    typed = "2\nn\nshop\nhttp://127.0.0.1:7000\n/x /y\n" if given else "\nn\n\n\n\n"
+    result = init(tmp_path, answers=typed)
+    assert result.exit_code == 0, result.output
+    config = load_config(tmp_path / "soak.toml", environ={})
+    expected = ("a:two", "shop", ["/x", "/y"]) if given else ("a:one", tmp_path.name, ["/"])
+    served = config.target.command[4]
+    assert (served, config.target.name, [scenario.path for scenario in config.scenarios]) == expected
