@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from soak_storage import Store, open_store
-from soak_storage.records import EventRow, LoadWindowRow, ReadingRow, RunStart, SampleRow, SiteRow, TypeRow
 
 from soak import recorder as module
 from soak.recorder import CLOSED, FULL, REFUSED, Recorder
+from soak_storage import Store, open_store
+from soak_storage.records import EventRow, LoadWindowRow, ReadingRow, RunStart, SampleRow, SiteRow, TypeRow
 
 START = RunStart("a", "here", 0.0, "0.1", 60.0, 9.0, 6, {})
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from soak_storage.service_tables import OPEN, alert_deliveries, alerts
+from soak_storage.service_tables import alert_deliveries, alerts
 from soak_storage.sql import inserted_id
 from soak_storage.store import Store
+
+OPEN = alerts.c.resolved.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ class Alert:
     note: str | None
 
 
+_COLUMNS = tuple(alerts.c[name] for name in Alert.__slots__)
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One announcement on its way."""
@@ -79,7 +84,7 @@ class Alerts:
                 self._see(connection, known.get(fingerprint), finding, run_id, now)
             for fingerprint, alert in known.items():
                 if fingerprint not in found:
-                    _set(connection, alert.id, resolved=now)
+                    _set(connection, alert.id, resolved=now, open_key=None)
                     self._announce(connection, alert.id, "resolved", now)
 
     def open(self, name: str | None = None) -> list[Alert]:
@@ -89,7 +94,7 @@ class Alerts:
 
     def history(self, limit: int = 100) -> list[Alert]:
         """Resolved and open alerts, the latest raised first."""
-        query = sa.select(alerts).order_by(alerts.c.raised.desc(), alerts.c.id.desc()).limit(limit)
+        query = sa.select(*_COLUMNS).order_by(alerts.c.raised.desc(), alerts.c.id.desc()).limit(limit)
         with self._store.engine.connect() as connection:
             return [Alert(*row) for row in connection.execute(query)]
 
@@ -104,7 +109,7 @@ class Alerts:
     def due(self, now: float) -> list[Delivery]:
         """Announcements to be sent now, oldest first."""
         table = alert_deliveries
-        query = sa.select(table.c.id, table.c.channel, table.c.occasion, table.c.attempts, alerts)
+        query = sa.select(table.c.id, table.c.channel, table.c.occasion, table.c.attempts, *_COLUMNS)
         query = query.join(alerts, alerts.c.id == table.c.alert_id).where(table.c.next_try <= now).order_by(table.c.id)
         with self._store.engine.connect() as connection:
             return [Delivery(row[0], Alert(*row[4:]), *row[1:4]) for row in connection.execute(query)]
@@ -132,8 +137,9 @@ class Alerts:
             "last_seen": now,
         }
         if alert is None:
-            key = {"name": finding.name, "fingerprint": finding.fingerprint, "first_run": run_id, "raised": now}
-            self._announce(connection, inserted_id(connection, alerts, {**key, **seen, "times": 1}), "raised", now)
+            key = {"name": finding.name, "fingerprint": finding.fingerprint}
+            first = {"first_run": run_id, "raised": now, "times": 1, "open_key": "\n".join(key.values())}
+            self._announce(connection, inserted_id(connection, alerts, {**key, **first, **seen}), "raised", now)
             return
         again = alert.last_run != run_id  # one run is analysed once per cycle
         _set(connection, alert.id, **seen, times=alert.times + again)
@@ -148,7 +154,7 @@ class Alerts:
 
 
 def _select(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Alert]:
-    return [Alert(*row) for row in connection.execute(sa.select(alerts).where(*where).order_by(alerts.c.id))]
+    return [Alert(*row) for row in connection.execute(sa.select(*_COLUMNS).where(*where).order_by(alerts.c.id))]
 
 
 def _set(connection: sa.Connection, alert_id: int, **values: Any) -> None:

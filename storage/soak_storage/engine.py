@@ -34,7 +34,7 @@ def open_engine(url: str, *, create: bool) -> sa.Engine:
         _prepare_file(parsed.database, create=create)
         engine = _sqlite_engine(parsed)
     else:
-        engine = sa.create_engine(parsed, pool_pre_ping=True, pool_size=2, connect_args={"connect_timeout": 10})
+        engine = _postgres_engine(parsed)
     try:
         with engine.connect():
             pass
@@ -72,6 +72,13 @@ def _prepare_file(database: str | None, *, create: bool) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise SoakError("store_unusable", url=path, why=error.strerror) from error
+
+
+def _postgres_engine(url: sa.URL) -> sa.Engine:
+    try:
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=2, connect_args={"connect_timeout": 10})
+    except ModuleNotFoundError as error:
+        raise SoakError("store_driver", module=error.name) from error
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:

@@ -33,9 +33,10 @@ alerts = sa.Table(
     *(column(name, sa.Double, null=True) for name in ("announced", "resolved", "acknowledged")),
     column("acknowledged_by", sa.Text, null=True),
     column("note", sa.Text, null=True),
+    # Name and fingerprint while it is open, then NULL: one open alert per finding, without a partial index, which would
+    # load both dialects of SQLAlchemy into every process.
+    sa.Column("open_key", sa.Text, nullable=True, unique=True),
 )
-OPEN = alerts.c.resolved.is_(None)
-sa.Index("ix_alerts_open", alerts.c.name, alerts.c.fingerprint, unique=True, sqlite_where=OPEN, postgresql_where=OPEN)
 
 alert_deliveries = sa.Table(
     "alert_deliveries",

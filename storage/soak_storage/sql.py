@@ -6,12 +6,15 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 
 def _insert(connection: sa.Connection, table: sa.Table) -> Any:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # 2 MB that a daemon with an SQLite store need not carry
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def inserted_id(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> int:

@@ -6,11 +6,10 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
+
 from soak_storage import Store, open_store
 from soak_storage.records import RunStart
-
 from tests.storage.databases import postgres_folder, running_postgres
 
 _numbers = itertools.count()
@@ -19,6 +18,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """URL of a running server, up to the name of the database."""
+    pytest.importorskip("psycopg", reason="the driver of the extra `postgres` is not installed")
     programs = postgres_folder()
     if programs is None:
         pytest.skip("no PostgreSQL server programs on this machine")
@@ -28,6 +28,8 @@ def postgres() -> Iterator[str]:
 
 def new_database(server: str) -> str:
     """URL of an empty database on `server`."""
+    import psycopg
+
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server.replace("+psycopg", "") + "postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")

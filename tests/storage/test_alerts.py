@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from soak_storage import Store
 from soak_storage.alerts import Alerts, Finding
 from soak_storage.jobs import Job, Jobs

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+
+from soak.cli import exit_code
 from soak_storage import engine, open_store
 from soak_storage.records import RunStart, SampleRow
 from soak_storage.tables import METADATA
-
-from soak.cli import exit_code
 from tests.storage.make_database import FOLDER, fill, load_dump
 
 DAY = 86400.0

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from soak_storage import open_store
-from soak_storage.records import RunStart, SampleRow
 
 from soak.recorder import Recorder
+from soak_storage import open_store
+from soak_storage.records import RunStart, SampleRow
 from tests.test_recorder import sample, stored, wait_until
 
 START = RunStart("a", "here", 0.0, "0.1", 60.0, 9.0, 6, {})

@@ -16,11 +16,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+
+from soak.errors import SoakError
 from soak_storage import StoreUnavailable, engine, open_store
 from soak_storage.records import RunStart, SampleRow
 from soak_storage.tables import METADATA
-
-from soak.errors import SoakError
 
 START = RunStart("a", "here", 0.0, "0.1", 60.0, 9.0, 6, {})
 
@@ -82,8 +82,18 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes() == b"not a database, " * 100
 
 
+def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Postgres is an extra: without its driver the message says what to install."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(SoakError) as raised:
+        open_store("postgresql://me@127.0.0.1:9/x")
+    assert raised.value.code == "store_driver"
+    assert "soak[postgres]" in raised.value.next_step
+
+
 def test_a_server_that_is_away_is_told_without_the_password() -> None:
     """Port 9 of this machine answers nobody."""
+    pytest.importorskip("psycopg", reason="the driver of the extra `postgres` is not installed")
     with pytest.raises(SoakError) as raised:
         open_store("postgresql://me:hunter2@127.0.0.1:9/x")
     assert raised.value.code == "store_unusable"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from soak_storage import Store, open_store
 from soak_storage.records import (
     AnalysisRow,

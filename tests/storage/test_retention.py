@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+
 from soak_storage import Store, open_store, tables
 from soak_storage.records import (
     BucketRow,
@@ -22,7 +23,6 @@ from soak_storage.records import (
 )
 from soak_storage.retention import Phases, Retention
 from soak_storage.service_tables import sample_buckets
-
 from tests.storage.make_database import STARTED, batches, fill
 
 DAY = 86400.0

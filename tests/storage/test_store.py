@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 
 import pytest
+
+from soak.errors import SoakError
 from soak_storage import Store
 from soak_storage.records import (
     AnalysisRow,
@@ -22,8 +24,6 @@ from soak_storage.records import (
     SiteRow,
     TypeRow,
 )
-
-from soak.errors import SoakError
 
 INNER = (("/app/main.py", 10, "<module>"), ("/app/cache.py", 57, "handler"))
 OTHER = (("/app/main.py", 10, "<module>"), ("/app/pool.py", 3, "get"))

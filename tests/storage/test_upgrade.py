@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from soak_storage import engine, open_store
 from soak_storage.records import EventRow, HandlePoint, SampleRow, SitePoint, TypePoint
-
 from tests.storage.make_database import FOLDER, STACK, load_dump
 
 DUMPS = sorted(FOLDER.glob("*.sql"))

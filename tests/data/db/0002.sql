@@ -33,7 +33,9 @@ CREATE TABLE alerts (
 	acknowledged DOUBLE, 
 	acknowledged_by TEXT, 
 	note TEXT, 
-	PRIMARY KEY (id)
+	open_key TEXT, 
+	PRIMARY KEY (id), 
+	UNIQUE (open_key)
 );
 CREATE TABLE analyses (
 	run_id INTEGER NOT NULL, 
@@ -469,7 +471,6 @@ CREATE INDEX ix_reading_sites_stack_id ON reading_sites (stack_id);
 CREATE INDEX ix_reading_births_stack_id ON reading_births (stack_id);
 CREATE INDEX ix_reading_types_type_id ON reading_types (type_id);
 CREATE INDEX ix_reading_handles_stack_id ON reading_handles (stack_id);
-CREATE UNIQUE INDEX ix_alerts_open ON alerts (name, fingerprint) WHERE resolved IS NULL;
 CREATE INDEX ix_alert_deliveries_alert_id ON alert_deliveries (alert_id);
 CREATE INDEX ix_alert_deliveries_next_try ON alert_deliveries (next_try);
 COMMIT;

@@ -55,16 +55,9 @@ def _alerts() -> None:
         sa.Column("acknowledged", sa.Double(), nullable=True),
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("open_key", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
-    )
-    open_only = sa.text("resolved IS NULL")
-    op.create_index(
-        "ix_alerts_open",
-        "alerts",
-        ["name", "fingerprint"],
-        unique=True,
-        sqlite_where=open_only,
-        postgresql_where=open_only,
+        sa.UniqueConstraint("open_key"),
     )
     op.create_table(
         "alert_deliveries",
