@@ -111,9 +111,12 @@ def _memory_finding(
 def _handle_finding(attributor: Attributor, growing: Growing, ceilings: dict[str, float]) -> dict[str, Any]:
     name = growing.judged.info.name
     found = attributor.handles(KINDS[name], _growth(growing.judged))
-    details = [detail for site in found.sites[:3] for detail in site["details"]]
-    notes = [f"Among them: {', '.join(details[:3])}."] if details else []
+    notes = [f"Those of the first place: {', '.join(found.sites[0]['details'])}."] if _told(found) else []
     return {**_finding(attributor, growing, found, ceilings), "notes": notes}
+
+
+def _told(found: Attribution) -> bool:
+    return bool(found.sites and found.sites[0]["details"])
 
 
 def _finding(

@@ -26,6 +26,7 @@ from soak_storage.records import (
     RunInfo,
     SegmentRow,
     SeriesInfo,
+    SiteSeries,
 )
 
 if TYPE_CHECKING:
@@ -106,6 +107,20 @@ class RunData:
     def judged_readings(self) -> list[ReadingRow]:
         """Readings that may be compared: those of the run's own agent mode, not those of a confirmation after it."""
         return [reading for reading in self.readings if reading.agent_mode == self.agent_mode]
+
+    @cached_property
+    def sites(self) -> list[SiteSeries]:
+        """Every allocating stack with what each reading said of it."""
+        return self.store.sites(self.run.id)
+
+    def heap_errors(self, times: Floats) -> Floats:
+        """Standard error of the sampled heap at `times`, in bytes: that of its sites in quadrature; 0 where exact."""
+        variance: dict[int, float] = {}
+        for site in self.sites:
+            for point in site.points:
+                variance[point.cycle] = variance.get(point.cycle, 0.0) + (point.error or 0.0) ** 2
+        cycles = (times // self.cycle_seconds).astype(int).tolist()
+        return np.sqrt([variance.get(cycle, 0.0) for cycle in cycles])
 
     @cached_property
     def agent_bytes(self) -> tuple[Floats, Floats]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from soak.report.spark import floors_of, spark
-from soak.report.text import facts_of
+from soak.report.text import facts_of, shown_sites
 from soak.report.units import amount, duration, interval, rate, share
 from soak.report.words import TITLES, frame_name, meaning, plain, site_name
 
 MARKS = {"leak": "🔴", "failed": "🔴", "error": "🟣", "inconclusive": "🟡", "clean": "🟢"}
-SITES_SHOWN = 5
 
 
 def render(report: dict[str, Any]) -> str:
@@ -50,7 +49,7 @@ def _finding(finding: dict[str, Any]) -> str:
     lines += [f"- {prose(fact)}" for fact in facts_of(finding)]
     if finding["sites"]:
         lines += ["", "| where | share | growth | 95 % | owner |", "|---|--:|--:|--:|---|"]
-        lines += [_site_row(site, finding["unit"]) for site in finding["sites"][:SITES_SHOWN]]
+        lines += [_site_row(site, finding["unit"]) for site in shown_sites(finding)]
         lines += ["", _details(finding["sites"][0])]
     elif finding.get("no_sites"):
         lines.append(f"- {prose(finding['no_sites'])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -77,7 +78,7 @@ class Attributor:
     def memory(self, growth_per_hour: float) -> Attribution:
         """Allocation sites of traced memory; shares are of `growth_per_hour`."""
         grouping = _Grouping(self.owners, _reading_times(self.data))
-        for site in self.data.store.sites(self.data.run.id):
+        for site in self.data.sites:
             group = grouping.group(site.stack)
             if group is None:
                 continue
@@ -102,8 +103,8 @@ class Attributor:
                 at = grouping.place(point)
                 if at is not None:
                     grouping.add(group, handle.stack, at, point.count, point.count)
-                    if point.detail:
-                        group.details[point.detail] = point.count
+                    if at == grouping.times.size - 1:
+                        note_states(group.details, point.detail)
         return self._ranked(grouping, growth_per_hour)
 
     def _ranked(self, grouping: _Grouping, total: float) -> Attribution:
@@ -251,5 +252,20 @@ def slope(times: Floats, values: Floats) -> float:
     return float(np.polyfit(times[skip:], values[skip:], 1)[0]) * 3600.0 if times.size >= 2 else 0.0
 
 
+def note_states(details: dict[str, int], detail: str) -> None:
+    """Add what a reading says of handles: their states with numbers, and an example of a peer or path."""
+    try:
+        told = json.loads(detail)
+    except ValueError:
+        told = {"example": detail}
+    if not isinstance(told, dict):
+        return
+    for state, number in (told.get("states") or {}).items():
+        details[str(state)] = details.get(str(state), 0) + int(number)
+    if told.get("example"):
+        details.setdefault(f"such as {told['example']}", 0)
+
+
 def _most_common(details: dict[str, int], most: int = 3) -> list[str]:
-    return sorted(details, key=lambda detail: -details[detail])[:most]
+    ordered = sorted(details, key=lambda detail: -details[detail])[:most]
+    return [f"{details[name]} {name}" if details[name] else name for name in ordered]

@@ -16,6 +16,7 @@ from soak.report.words import LIMIT_NAMES, TITLES, frame_name, meaning, plain, s
 COLOURS = {"leak": "bold red", "failed": "bold red", "error": "bold magenta", "inconclusive": "bold yellow"}
 CLEAN = "bold green"
 SITES_SHOWN = 5
+LEAST_SHARE = 0.01  # of the growth: less is not shown unasked
 CALLERS_SHOWN = 3
 WIDEST = 100
 
@@ -67,10 +68,18 @@ def _finding(number: int, finding: dict[str, Any], full: bool) -> RenderableType
     known = " (accepted)" if finding.get("accepted") else " (warning)" if finding["severity"] == "warn" else ""
     parts: list[RenderableType] = [Text(f"{number}. {title}{known}: {plain(finding['message'])}", "bold")]
     parts += [Text(line) for line in facts_of(finding)]
-    sites = finding["sites"] if full else finding["sites"][:SITES_SHOWN]
+    sites = finding["sites"] if full else shown_sites(finding)
     parts += [_site(site, finding["unit"], place) for place, site in enumerate(sites)]
+    if len(sites) < len(finding["sites"]):
+        parts.append(Text(f"{plural(len(finding['sites']) - len(sites), 'smaller place')} more: soak report --full"))
     parts += [Text(plain(line)) for line in _unexplained(finding)]
     return Group(parts[0], Padding(Group(*parts[1:]), (0, 0, 0, 3)))
+
+
+def shown_sites(finding: dict[str, Any]) -> list[dict[str, Any]]:
+    """The first site, and what else has a part in the growth that is worth a person's time."""
+    worth = [site for site in finding["sites"][1:SITES_SHOWN] if site["share"] >= LEAST_SHARE]
+    return [*finding["sites"][:1], *worth]
 
 
 def facts_of(finding: dict[str, Any]) -> list[str]:
@@ -107,7 +116,7 @@ def _site(site: dict[str, Any], unit: str, place: int) -> RenderableType:
 
 def _site_facts(site: dict[str, Any], unit: str) -> list[str]:
     facts = [site["owner"]]
-    if unit == "bytes" and site.get("count_per_hour"):
+    if unit == "bytes" and (site.get("count_per_hour") or 0.0) >= 1.0:
         facts.append(f"{rate(site['count_per_hour'], 'count')} blocks")
     if site.get("bounded"):
         facts.append("sheds its old allocations, as a cache does")
@@ -137,7 +146,7 @@ def callers_of(site: dict[str, Any]) -> list[str]:
 def finding_lines(finding: dict[str, Any]) -> list[str]:
     """A finding as plain lines, for formats that have room for text only."""
     lines = facts_of(finding)
-    for site in finding["sites"][:SITES_SHOWN]:
+    for site in shown_sites(finding):
         lines.append(f"{site_name(site)}  {share(site['share'])}  {rate(site['growth_per_hour'], finding['unit'])}")
         lines += [f"    {fact}" for fact in _site_facts(site, finding["unit"])]
     return [*lines, *_unexplained(finding)]

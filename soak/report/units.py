@@ -77,7 +77,7 @@ def duration(seconds: float | None) -> str:
     if seconds < 120:
         return f"{short(seconds)}s"
     minutes = round(seconds / 60)
-    if minutes < 120:
+    if minutes < 120 and minutes != 60:
         return f"{minutes}m"
     hours, minutes = divmod(minutes, 60)
     return f"{short(seconds / 86400)} days" if hours >= 72 else f"{hours}h{minutes:02d}m" if minutes else f"{hours}h"
