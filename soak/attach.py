@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from soak_probes import start_time_of
-from soak_probes.cgroup import controller_folder, group_pids
-from soak_probes.find import Finder, Found, topmost
-
 from soak.config import Target as TargetSettings
 from soak.errors import SoakError
 from soak.launch.ending import Exit, OomCounter
 from soak.launch.readiness import readiness
+from soak_probes import start_time_of
+from soak_probes.cgroup import controller_folder, group_pids
+from soak_probes.find import Finder, Found, topmost
 
 Root = tuple[int, int]
 POLL = 0.05  # seconds between two looks while it gets ready

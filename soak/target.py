@@ -11,8 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from soak_probes import start_time_of
-
 from soak.attach import AttachedTarget, listeners
 from soak.config import Target as TargetSettings
 from soak.errors import SoakError
@@ -20,6 +18,7 @@ from soak.launch.client import WardenClient, WardenLost
 from soak.launch.ending import Exit, OomCounter, exit_from_status
 from soak.launch.logfile import TargetLog
 from soak.launch.readiness import Endpoint, readiness
+from soak_probes import start_time_of
 
 __all__ = ["AttachedTarget", "Exit", "Target", "TargetProcess", "make_target", "target_environment"]
 

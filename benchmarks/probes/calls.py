@@ -10,9 +10,10 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import psutil
+
 from soak_probes import Observer, ProcessTree, start_time_of
+from soak_probes.process import Process
 from soak_probes.sockdiag import SocketStates
-from soak_probes.tree import Process
 from soak_probes.view import Moment, View
 
 ROUNDS = 15

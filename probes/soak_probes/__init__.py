@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from soak_probes.observer import Observer
 from soak_probes.probes import PROBES
+from soak_probes.process import Process, start_time_of
 from soak_probes.reading import TOTAL, Excluded, ProcessGone, Reading, Refused
-from soak_probes.tree import Process, ProcessTree, start_time_of
+from soak_probes.tree import ProcessTree
 
 __all__ = [
     "PROBES",

@@ -11,9 +11,10 @@ from soak_probes.cgroup import group_memory
 from soak_probes.pace import Pace
 from soak_probes.probes import PROBES
 from soak_probes.probes.base import Probe, Values
+from soak_probes.process import Process
 from soak_probes.reading import NOTHING_EXCLUDED, TOTAL, Excluded, ProcessGone, Reading, Refused
 from soak_probes.sockdiag import SocketStates
-from soak_probes.tree import Process, ProcessTree
+from soak_probes.tree import ProcessTree
 from soak_probes.view import Budget, Moment, View
 
 
@@ -81,8 +82,12 @@ class Observer:
         self._previous = None
 
     def sample(self, *, deep: bool = False, details: bool = True) -> list[Reading]:
-        """All readings of now, totals first; details=False leaves out the single processes. Empty once all are gone."""
-        self._tree.refresh()
+        """All readings of now, totals first; empty once all processes are gone.
+
+        details=False leaves out the series of single processes. Those of short-lived children are left out anyhow: a
+        target that runs a command per request would make a dozen series with each.
+        """
+        self._tree.refresh(thorough=deep)
         moment = self._moment(deep)
         views = [
             View(process, moment, self.exclude.get(process.pid, NOTHING_EXCLUDED))
@@ -97,7 +102,9 @@ class Observer:
             parts = self._parts.setdefault(type(probe).__name__, {})
             readings.extend(_total(probe, outcomes, parts))
             if details:
-                single.extend(reading for outcome in outcomes for reading in _readings(probe, outcome, parts))
+                for outcome in outcomes:
+                    if outcome.view.process.settled:
+                        single.extend(_readings(probe, outcome, parts))
         if views and self._group is not None:
             readings.extend(_group_readings(self._group))
         self._settle(moment)

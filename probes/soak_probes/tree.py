@@ -6,69 +6,18 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from pathlib import Path
 
-from soak_probes.parse import Stat, parse_cmdline, parse_pids, parse_stat
+from soak_probes.pace import Pace
+from soak_probes.parse import parse_pids, parse_stat
+from soak_probes.process import Key, Process, cmdline_of, parent_of
 from soak_probes.procfs import ProcFiles
 from soak_probes.reading import ProcessGone, Refused
 from soak_probes.roles import role_of
 from soak_probes.slots import Recycled, WorkerSlots
 
-Key = tuple[int, int]
-# Above this many threads, one look at every process of the machine is cheaper than a children file per thread.
-_MANY_THREADS = 64
-
-
-@dataclass(slots=True)
-class Process:
-    """One process of the target; `stat` is as fresh as the last refresh, `files` stay open until it is gone."""
-
-    files: ProcFiles
-    stat: Stat
-    cmdline: tuple[str, ...]
-    role: str = "child"
-    children: int = 0
-    """Direct children, zombies included."""
-    place: int | None = None
-    """Of a worker: the pid of the first worker in its place, see soak_probes.slots."""
-    looks: int = 0
-    memory: dict[str, object] = field(default_factory=dict)
-    """What a probe has to remember of this process until the next sample."""
-
-    @property
-    def pid(self) -> int:
-        """The process id as this machine's /proc names it."""
-        return self.stat.pid
-
-    @property
-    def start_time(self) -> int:
-        """Clock ticks after boot; together with the pid it names one process for good."""
-        return self.stat.start_time
-
-    @property
-    def ppid(self) -> int:
-        """The parent's pid."""
-        return self.stat.ppid
-
-    @property
-    def name(self) -> str:
-        """The kernel's short name of the program."""
-        return self.stat.comm
-
-    @property
-    def state(self) -> str:
-        """R, S, D, T, Z, … as in proc_pid_stat(5)."""
-        return self.stat.state
-
-    @property
-    def key(self) -> Key:
-        """pid and start time."""
-        return self.stat.pid, self.stat.start_time
-
-    @property
-    def label(self) -> str:
-        """The `process` of this process's series: `<pid>:<role>`; a recycled worker goes on under its first pid."""
-        return f"{self.place or self.stat.pid}:{self.role}"
+_THREADS_SHARE = 0.001  # of a core, for the children of other threads than the main one
+_THREADS_LONGEST = 10.0  # seconds until such a child is found at the latest
 
 
 class ProcessTree:
@@ -100,6 +49,7 @@ class ProcessTree:
         self._members = members
         self._monotonic = monotonic
         self._slots = WorkerSlots()
+        self._pace = Pace(_THREADS_SHARE, _THREADS_LONGEST)
         self._known: dict[Key, Process] = {}
         self._reaper: ProcFiles | None = None
 
@@ -133,14 +83,18 @@ class ProcessTree:
         self._roots = tuple(roots)
         self._slots = WorkerSlots()
 
-    def refresh(self) -> list[Process]:
-        """Look again: who lives, who is new, who is whose child."""
+    def refresh(self, *, thorough: bool = False) -> list[Process]:
+        """Look again: who lives, who is new, who is whose child.
+
+        A child is listed under the thread that forked it. The main threads' children are looked at every time; those
+        of other threads within a thousandth of a core, and whenever the look is to be `thorough`.
+        """
         for process in list(self._known.values()):
             self._renew(process)
         for pid, start_time in self._roots:
             self._adopt(pid, start_time)
         if self._follow:
-            self._find_descendants()
+            self._find_descendants(thorough)
         self._assign_roles()
         return self.processes
 
@@ -166,7 +120,7 @@ class ProcessTree:
         process.looks += 1
         # A child that was forked bears its parent's command line until it execs, sometimes with the same short name.
         if stat.comm != process.stat.comm or process.looks == 1:
-            process.cmdline = _cmdline(process.files)
+            process.cmdline = cmdline_of(process.files)
         process.stat = stat
 
     def _adopt(self, pid: int, start_time: int | None = None) -> Process | None:
@@ -177,7 +131,7 @@ class ProcessTree:
                 stat = parse_stat(files.pread("stat"))
                 known = self._known.get((pid, stat.start_time))
                 if known is None and start_time in (None, stat.start_time):
-                    known = self._known[pid, stat.start_time] = Process(files, stat, _cmdline(files))
+                    known = self._known[pid, stat.start_time] = Process(files, stat, cmdline_of(files))
                     return known
             except (ProcessGone, Refused, ValueError):
                 known = None
@@ -185,19 +139,29 @@ class ProcessTree:
             return known
         return None
 
-    def _find_descendants(self) -> None:
-        if sum(process.stat.threads for process in self._known.values()) > _MANY_THREADS:
-            children = self._children_by_scan()
-        else:
-            children = None
+    def _find_descendants(self, thorough: bool) -> None:
+        now, began = self._monotonic(), time.perf_counter()
+        threaded = any(process.stat.threads > 1 for process in self._known.values())
+        thorough = threaded and self._pace.due(now, thorough)
+        children = self._children_by_scan() if thorough and self._scan_is_cheaper() else None
         pids = {process.pid for process in self._known.values()}
         queue = list(self._known.values())
         queue.extend(self._take(self._reaped(), pids))
         queue.extend(self._take(self._members(), pids))
         while queue:
             process = queue.pop()
-            found = self._children_of(process.files) if children is None else children.get(process.pid, ())
+            if children is not None:
+                found: Iterable[int] = children.get(process.pid, ())
+            else:
+                found = self._children_of(process.files, all_threads=thorough)
             queue.extend(self._take(found, pids))
+        if thorough:
+            self._pace.spent(now, time.perf_counter() - began)
+
+    def _scan_is_cheaper(self) -> bool:
+        """Whether there are more threads to ask than processes on the machine (a link in /proc for each)."""
+        threads = sum(process.stat.threads for process in self._known.values())
+        return threads > Path(self._proc_root).stat().st_nlink
 
     def _take(self, found: Iterable[int], pids: set[int]) -> list[Process]:
         new = [process for pid in found if pid not in pids and (process := self._adopt(pid)) is not None]
@@ -211,17 +175,17 @@ class ProcessTree:
         try:
             if self._reaper is None:
                 self._reaper = ProcFiles(self._reaper_pid, self._proc_root)
-            return self._children_of(self._reaper)
+            return self._children_of(self._reaper, all_threads=False)
         except (ProcessGone, Refused):
             return ()
 
-    def _children_of(self, files: ProcFiles) -> tuple[int, ...]:
-        """The children of all threads of a process: the thread that forked has them, not the process."""
-        try:
-            threads = files.listdir("task")
-        except (ProcessGone, Refused):
-            return ()
+    def _children_of(self, files: ProcFiles, *, all_threads: bool) -> tuple[int, ...]:
+        """What the main thread forked, or any thread."""
         found: list[int] = []
+        threads = [str(files.pid)]
+        if all_threads:
+            with contextlib.suppress(ProcessGone, Refused):
+                threads = files.listdir("task")
         for thread in threads:
             with contextlib.suppress(ProcessGone, Refused):
                 found.extend(parse_pids(files.read(f"task/{thread}/children")))
@@ -233,7 +197,7 @@ class ProcessTree:
             pids = [entry.name for entry in entries if entry.name.isdigit()]
         for pid in pids:
             with contextlib.suppress(ProcessGone, Refused, ValueError):
-                children.setdefault(_ppid(pid, self._proc_root), []).append(int(pid))
+                children.setdefault(parent_of(pid, self._proc_root), []).append(int(pid))
         return children
 
     def _assign_roles(self) -> None:
@@ -265,33 +229,3 @@ class ProcessTree:
             seen.add(current.pid)
             current = by_pid.get(current.ppid)
         return False
-
-
-def _cmdline(files: ProcFiles) -> tuple[str, ...]:
-    try:
-        return parse_cmdline(files.read("cmdline"))
-    except (ProcessGone, Refused):
-        return ()
-
-
-def _ppid(pid: str, proc_root: str) -> int:
-    files = ProcFiles(int(pid), proc_root)
-    try:
-        return parse_stat(files.pread("stat")).ppid
-    finally:
-        files.close()
-
-
-def start_time_of(pid: int, proc_root: str = "/proc") -> int | None:
-    """The start time of a living process in clock ticks after boot; None when it is gone or a zombie."""
-    try:
-        files = ProcFiles(pid, proc_root)
-    except (ProcessGone, Refused):
-        return None
-    try:
-        stat = parse_stat(files.pread("stat"))
-    except (ProcessGone, Refused, ValueError):
-        return None
-    finally:
-        files.close()
-    return None if stat.dead else stat.start_time

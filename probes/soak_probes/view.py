@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from soak_probes.pace import Pace
 from soak_probes.parse import Rollup, fd_kind, link_inode, parse_rollup
+from soak_probes.process import Process
 from soak_probes.reading import NOTHING_EXCLUDED, Excluded, Refused
 from soak_probes.sockdiag import SocketStates
-from soak_probes.tree import Process, ProcessTree
+from soak_probes.tree import ProcessTree
 
 _Found = TypeVar("_Found")
 PAGE_SIZE = resource.getpagesize()

@@ -20,6 +20,11 @@ class Exit:
     cpu: float | None = None
     max_rss: int | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether `restart = "on-failure"` starts it again: anything but exit code 0."""
+        return (self.kind, self.code) != ("exit", 0)
+
 
 class OomCounter:
     """Tells a SIGKILL for memory from anybody else's: by its control group's counter, before and after."""

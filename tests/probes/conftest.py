@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
 import pytest
+
 from soak_probes import Observer, ProcessTree, Reading, start_time_of
 
 

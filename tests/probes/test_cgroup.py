@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from soak_probes.ceilings import ceilings, parse_limit
 from soak_probes.cgroup import (
     GroupMemory,

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 
 from soak_probes.find import Finder, Found, topmost
-
 from tests.probes.conftest import Guest
 
 

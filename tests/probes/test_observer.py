@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import pytest
+
 from soak_probes import Excluded, Observer, ProcessTree, Reading, start_time_of
 from soak_probes.probes.base import Probe, Values
 from soak_probes.probes.rss import Rss
 from soak_probes.reading import Refused
 from soak_probes.view import View
-
 from tests.probes.conftest import Guest, look, values, wait_until
 
 FORK = """
@@ -233,6 +233,8 @@ def _sample(guest: Callable[[str], Guest], probes: Sequence[type[Probe]], refuse
     one = guest(FORK)
     with closing(Observer(ProcessTree([one.key]), probes=probes)) as observer:
         wait_until(lambda: len(observer.tree.refresh()) == 3)
+        observer.tree.refresh()
+        observer.tree.refresh()
         _Refusing.refused_pid = observer.processes[1].pid if refuse_child else 0
         return observer.sample()
 
@@ -274,6 +276,16 @@ def test_details_can_be_left_out(guest: Callable[[str], Guest]) -> None:
     one = guest("")
     with closing(Observer(ProcessTree([one.key]))) as observer:
         assert {reading.process for reading in observer.sample(details=False)} == {"total"}
+
+
+def test_helpers_that_come_and_go_have_no_series(guest: Callable[[str], Guest]) -> None:
+    """A child counts in the totals at once; its own series begin when it was there at three looks."""
+    one = guest(FORK)
+    with closing(Observer(ProcessTree([one.key]))) as observer:
+        wait_until(lambda: len(observer.tree.refresh()) == 3)
+        labels = [{reading.process for reading in observer.sample()} for _ in range(3)]
+        assert labels[0] in ({"total", f"{one.pid}:main"}, labels[2])
+        assert len(labels[2]) == 4
 
 
 def test_a_target_that_is_gone_gives_nothing(guest: Callable[[str], Guest]) -> None:

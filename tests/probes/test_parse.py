@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from soak_probes.parse import (
     fd_kind,
     link_inode,

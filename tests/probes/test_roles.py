@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from soak_probes.roles import role_of
 
 PARENT = ("python", "app.py")

@@ -8,6 +8,7 @@ import struct
 from contextlib import closing
 
 import pytest
+
 from soak_probes.procfs import ProcFiles
 from soak_probes.sockdiag import SocketStates, by_tables, split_messages
 

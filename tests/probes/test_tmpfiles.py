@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from soak_probes import Observer, ProcessTree
 from soak_probes.tmpfiles import temp_dir
-
 from tests.probes.conftest import Guest, look, values, wait_until
 
 
@@ -139,6 +139,8 @@ def test_two_processes_with_one_file_have_one(guest: Callable[[str], Guest], sha
     )
     with closing(Observer(ProcessTree([one.key]))) as observer:
         wait_until(lambda: len(observer.tree.refresh()) == 2)
+        observer.tree.refresh()
+        observer.tree.refresh()
         readings = observer.sample(deep=True)
     assert values(readings)["tmp_files"] == 1
     assert [reading.value for reading in readings if reading.name == "tmp_files"] == [1, 1, 1]

@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from soak_probes import ProcessTree, start_time_of
 
+from soak_probes import ProcessTree, start_time_of
 from tests.probes.conftest import Guest, wait_until
 
 STAT = "{pid} ({name}) {state} {ppid} 0 0 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 {threads} 0 {start} 0 10\n"
@@ -148,6 +148,28 @@ def test_many_threads_are_looked_over_by_parent(proc: FakeProc) -> None:
     proc.add(99, 1, 500)
     with closing(proc.tree(60, 200)) as tree:
         assert [process.pid for process in tree.refresh()] == [60, 61, 62]
+
+
+def test_other_threads_are_asked_within_a_share_of_a_core(proc: FakeProc) -> None:
+    """The main thread's children are found at every look; another thread's when due, or when asked to be thorough."""
+    now = [0.0]
+    proc.add(60, 1, 200, children="61 ", threads=2)
+    proc.add(61, 60, 300)
+    other = proc.root / "60" / "task" / "99"
+    other.mkdir()
+    (other / "children").write_text("")
+    with closing(ProcessTree([(60, 200)], proc_root=str(proc.root), monotonic=lambda: now[0])) as tree:
+        assert [process.pid for process in tree.refresh()] == [60, 61]
+        proc.add(62, 60, 400)
+        proc.add(63, 60, 400)
+        (other / "children").write_text("62 ")
+        (proc.root / "60" / "task" / "60" / "children").write_text("61 63 ")
+        assert [process.pid for process in tree.refresh()] == [60, 61, 63]
+        assert [process.pid for process in tree.refresh(thorough=True)] == [60, 61, 62, 63]
+        proc.add(64, 60, 500)
+        (other / "children").write_text("62 64 ")
+        now[0] += 10.0
+        assert 64 in [process.pid for process in tree.refresh()]
 
 
 def test_roots_only(proc: FakeProc) -> None:

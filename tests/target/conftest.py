@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from soak_probes import start_time_of
 
 from soak.config import Target as TargetSettings
 from soak.target import TargetProcess
+from soak_probes import start_time_of
 
 Launch = Callable[..., TargetProcess]
 

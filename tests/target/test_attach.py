@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from soak_probes import start_time_of
-from soak_probes.find import Finder
 
 from soak.attach import AttachedTarget, find_target
 from soak.config import Target as TargetSettings
 from soak.errors import SoakError
+from soak_probes import start_time_of
+from soak_probes.find import Finder
 from tests.target.conftest import free_port, gone, wait_until
 
 SERVE = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print(1); time.sleep(60)"

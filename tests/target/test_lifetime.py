@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from soak_probes import start_time_of
 
+from soak_probes import start_time_of
 from tests.target.conftest import Launch, gone, said, wait_until
 
 # A target with a worker that ignores SIGTERM, and a daemonised orphan in a session of its own.

@@ -10,13 +10,13 @@ import stat
 from pathlib import Path
 
 import pytest
-from soak_probes import ProcessTree, start_time_of
 
 from soak.config import Target as TargetSettings
 from soak.errors import SoakError
-from soak.launch.ending import signal_name
+from soak.launch.ending import Exit, signal_name
 from soak.launch.logfile import TargetLog
 from soak.target import AttachedTarget, TargetProcess, make_target
+from soak_probes import ProcessTree, start_time_of
 from tests.target.conftest import Launch, free_port, gone, said, wait_until
 
 SERVER = """
@@ -209,6 +209,14 @@ def test_how_it_ended(launch: Launch, code: str, kind: str, number: int) -> None
     assert end.cpu is not None
     assert end.max_rss is not None
     assert end.max_rss > 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "failed"), [("exit", 0, False), ("exit", 1, True), ("signal", 15, True), ("oom", 9, True)]
+)
+def test_what_is_a_failure(kind: str, code: int, failed: bool) -> None:
+    """What restart = "on-failure" restarts."""
+    assert Exit(kind, code, "").failed is failed
 
 
 def test_signals_without_a_name() -> None:
