@@ -26,6 +26,7 @@ from soak.places import run_folder
 from soak.progress import ProgressListener, Silent, Status
 from soak.recorder import Recorder
 from soak.sampler import Sampler
+from soak.selfcost import SelfCost
 from soak.signals import StopSignals
 from soak.target import Target, make_target
 from soak.troughs import Moment, TroughReader
@@ -132,8 +133,11 @@ class Session:
         self._sampler: Sampler | None = None
         self._load: LoadGenerator | None = None
         self._zero = self._clock.monotonic()
+        self._cost = SelfCost()
 
     def _shutdown(self) -> None:
+        if self.now > 0:  # before the target ends: from then on its processor time counts as that of our children
+            self._put([EventRow("observer", 0.0, self.now, self._cost.detail(self.now), key="soak")])
         for end in (self._end_load, self._end_readings, self._end_sampling, self._end_target):
             try:
                 end()
@@ -259,6 +263,7 @@ class Session:
     def _close_cycle(self, number: int, *, complete: bool) -> None:
         begin = number * self._cycle_seconds
         end = begin + self._cycle_seconds if complete else max(begin, self.now)
+        self._cost.look()
         self._put(self._book.close(number + 1))
         self._put([CycleRow(number, begin, end, complete, self._state.segment)])
 

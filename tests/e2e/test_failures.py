@@ -168,7 +168,7 @@ def test_secrets_are_nowhere(tmp_path: Path) -> None:
 
 
 def test_a_target_with_modules_of_our_names(tmp_path: Path) -> None:
-    """A target with its own `storage`, `probes` and `logging` runs unchanged; soak does too, with PYTHONPATH=. there."""
+    """A target with its own `storage`, `probes` and `logging` runs unchanged; so does soak, with PYTHONPATH=. there."""
     app = tmp_path / "app"
     app.mkdir()
     for package in (tmp_path / "storage", tmp_path / "probes", app / "soak_agent"):
