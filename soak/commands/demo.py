@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +26,8 @@ from soak.errors import EXIT_CLEAN, EXIT_ERROR, EXIT_LEAK, SoakError
 CYCLE_SECONDS = 10.0
 CYCLES = 9  # judge wants eight, and drops the first as warm-up
 STOP_TIMEOUT_S = 20.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)  # loaded here: after a fork there is no time for it
 
 _CONFIGURATION = """\
 [target]
@@ -157,7 +161,13 @@ def _start(variant: Variant) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
+        preexec_fn=_end_with_parent,
     )
+
+
+def _end_with_parent() -> None:
+    """In the child, before it becomes `soak run`: SIGTERM when we are gone, by whatever end (prctl(2))."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _relay(name: str, process: subprocess.Popen[str], show: bool) -> None:

@@ -87,7 +87,8 @@ def _launched(target: Target, agent: AgentConfig) -> list[Finding]:
     if start.python is None or agent.enabled == "off":
         why = "agent.enabled is off" if agent.enabled == "off" else "no Python interpreter was recognised"
         return [*found, *(Finding("target", name, "skip", why) for name in ("agent", "heap"))]
-    hello = _agent_in(start.python, start.flags, target, agent)
+    barred = _IGNORES_ENVIRONMENT & start.flags
+    hello = None if barred else _agent_in(start.python, target, agent)
     return [*found, Finding("target", "agent", *_agent(hello)), Finding("target", "heap", *_heap(hello, agent))]
 
 
@@ -103,12 +104,12 @@ def _interpreter(start: Start) -> Answer:
     return "ok", str(start.python), ""
 
 
-def _agent_in(python: Path, flags: frozenset[str], target: Target, agent: AgentConfig) -> dict[str, Any] | None:
+def _agent_in(python: Path, target: Target, agent: AgentConfig) -> dict[str, Any] | None:
     """What the agent says of itself inside an empty process of that Python; None when it does not come up."""
     with tempfile.TemporaryDirectory(prefix="soak-doctor-") as folder:
         settings = soak_agent.environment(folder, base_env={**os.environ, **target.env}, heap=agent.heap)
         process = subprocess.Popen(
-            [str(python), *(f"-{flag}" for flag in sorted(flags & _IGNORES_ENVIRONMENT)), "-c", _WAIT_FOR_END],
+            [str(python), "-c", _WAIT_FOR_END],
             env=target_environment(target, settings, os.environ),
             cwd=target.cwd,
             stdin=subprocess.PIPE,

@@ -1,0 +1,146 @@
+"""The doctor's checks of a target and of a plan, on real interpreters, sockets and processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from soak import cli
+from soak.config import AgentConfig, Config, Target, load_config
+from soak.doctor import plan, target
+from soak.doctor.finding import Finding
+
+
+def by_name(findings: list[Finding]) -> dict[str, Finding]:
+    """The findings by name of the check."""
+    return {finding.name: finding for finding in findings}
+
+
+def launched(folder: Path, *command: str, heap: str = "auto", **facts: object) -> dict[str, Finding]:
+    """The findings for a command in `folder`."""
+    settings = Target(command=command, cwd=folder, **facts)  # type: ignore[arg-type] # facts are keywords
+    return by_name(target.examine(settings, AgentConfig(heap=heap)))
+
+
+def config(folder: Path, text: str) -> Config:
+    """A configuration with a target that needs nothing."""
+    (folder / "soak.toml").write_text('[target]\ncommand = ["true"]\nurl = "http://127.0.0.1:1"\n' + text)
+    return load_config(folder / "soak.toml", environ={})
+
+
+def test_a_python_command_gets_its_agent(tmp_path: Path) -> None:
+    """The interpreter is found, the agent loads into it for real, and says how it finds allocation sites."""
+    found = launched(tmp_path, sys.executable, "app.py", heap="tracemalloc")
+    assert {name: found[name].result for name in ("command", "interpreter", "agent", "heap")} == dict.fromkeys(
+        ("command", "interpreter", "agent", "heap"), "ok"
+    )
+    assert "3." in found["agent"].what and found["heap"].what == "tracemalloc"
+
+
+@pytest.mark.parametrize("flag", ["-I", "-E", "-S", "-uE"])
+def test_flags_that_keep_the_agent_out_are_named(tmp_path: Path, flag: str) -> None:
+    """-E, -I and -S leave PYTHONPATH or site out, and with them the agent; the mend says which flag."""
+    found = launched(tmp_path, sys.executable, flag, "-X", "dev", "app.py", "-E")
+    assert (found["interpreter"].result, found["agent"].result) == ("warn", "warn")
+    assert flag[-1] in found["interpreter"].mend
+
+
+def test_flags_of_the_script_are_its_own(tmp_path: Path) -> None:
+    """What stands after the script, -m or -c is not for the interpreter."""
+    assert launched(tmp_path, sys.executable, "-m", "app", "-I")["interpreter"].result == "ok"
+
+
+def test_the_interpreter_of_a_script_is_read_from_its_first_line(tmp_path: Path) -> None:
+    """gunicorn and its like are Python by their first line, through env too."""
+    for line in (f"#!{sys.executable} -E", "#!/usr/bin/env python3"):
+        script = tmp_path / "serve"
+        script.write_text(f"{line}\n")
+        script.chmod(0o755)
+        start = target.how_it_starts(Target(command=("./serve",), cwd=tmp_path), os.environ)
+        assert start is not None and start.python is not None
+        assert start.flags == ({"E"} if "-E" in line else set())
+
+
+def test_what_is_not_python_is_soaked_from_outside(tmp_path: Path) -> None:
+    """No agent for other programs; a shell may start Python."""
+    found = launched(tmp_path, "ls")
+    assert (found["interpreter"].result, found["agent"].result) == ("ok", "skip")
+    assert "every Python" in launched(tmp_path, "sh", "-c", "x")["interpreter"].what
+
+
+def test_a_command_that_is_not_there_fails(tmp_path: Path) -> None:
+    """Neither on PATH nor under cwd; a folder and a file without the right to run it are no commands."""
+    (tmp_path / "file").touch()
+    for name in ("no-such-program", "./missing", "./file", "./."):
+        found = launched(tmp_path, name)
+        assert found["command"].result == "fail" and "target.cwd" in found["command"].mend
+
+
+def test_a_port_that_is_taken_fails(tmp_path: Path) -> None:
+    """soak never soaks somebody else's server."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        assert launched(tmp_path, "ls", url=url)["url"].result == "fail"
+    assert launched(tmp_path, "ls", url=url)["url"].result == "ok"
+
+
+def test_an_attached_target_is_looked_at(tmp_path: Path) -> None:
+    """The process, its user, its namespace and its port; the mend when it is gone."""
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            url = f"http://127.0.0.1:{server.getsockname()[1]}"
+            found = by_name(target.examine(Target(pid=process.pid, url=url), AgentConfig()))
+        assert {finding.result for finding in found.values()} == {"ok"}
+        assert set(found) == {"process", "user", "namespace", "url"} <= set(target.CHECKS)
+    finally:
+        process.kill()
+        process.wait()
+    gone = by_name(target.examine(Target(pid=process.pid, url=url), AgentConfig()))
+    assert (gone["process"].result, gone["url"].result) == ("fail", "fail")
+
+
+def test_limits_that_can_be_decided_say_in_how_many_cycles(tmp_path: Path) -> None:
+    """The defaults of eight hour-long cycles can; each limit has its line."""
+    findings = plan.examine(config(tmp_path, ""))
+    assert [finding.result for finding in findings] == ["ok"] * 8
+    assert "sawtooth" in findings[0].what and "cycles" in findings[1].what
+
+
+def test_limits_that_cannot_be_decided_get_ones_that_can(tmp_path: Path) -> None:
+    """1 MB/h in minutes is below the noise: the mend names a limit per cycle and per request that is not."""
+    made = config(tmp_path, '[load]\ncycle = "60s"\n[limits]\ngrowth = "1MB/h"\n')
+    growth = plan.examine(made)[1]
+    assert growth.result == "warn" and "8 are planned" in growth.what
+    assert "/cycle" in growth.mend and "/request" in growth.mend
+    suggested = growth.mend.split('"')[1]
+    again = config(tmp_path, f'[load]\ncycle = "60s"\n[limits]\ngrowth = "{suggested}"\n')
+    assert plan.examine(again)[1].result == "ok"
+
+
+def test_the_least_limit_falls_with_more_cycles() -> None:
+    """More cycles decide smaller limits; three decide none."""
+    least = [plan.least_per_cycle("growth", 60.0, cycles) for cycles in (3, 4, 8, 12)]
+    assert least[0] is None
+    assert least[1:] == sorted((value for value in least if value is not None), reverse=True)
+
+
+def test_doctor_prints_each_line_with_its_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text for people, JSON for scripts; a failure is exit code 4."""
+    monkeypatch.chdir(tmp_path)
+    without = CliRunner().invoke(cli.cli, ["doctor"], standalone_mode=False)
+    assert "soak init" in without.output and without.return_value == 0
+    (tmp_path / "soak.toml").write_text('[target]\ncommand = ["no-such-program"]\n[load]\nprofile = "none"\n')
+    text = CliRunner().invoke(cli.cli, ["doctor"], standalone_mode=False)
+    assert text.return_value == 4
+    assert "fail  target   command" in text.output and "mend: Install it" in text.output
+    answer = json.loads(CliRunner().invoke(cli.cli, ["doctor", "--json"], standalone_mode=False).output)
+    assert (answer["schema"], answer["result"]) == ("soak.doctor/1", "fail")
+    assert {"area", "name", "result", "what", "mend"} == set(answer["findings"][0])
