@@ -19,8 +19,9 @@ MIN_LEARNED = 6  # a shorter value is masked under its name only: searched for i
 
 _WORD = r"TOKEN|KEY|PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|AUTHORIZATION|COOKIE"
 _SECRET = re.compile(rf"{_WORD}|^PASS$|^PWD$|_PASS$|_PWD$|^AUTH$|^SIG(NATURE)?$", re.IGNORECASE)
-_NAME = rf"[\w.-]*(?:{_WORD}|_PASS|_PWD)[\w.-]*"
-_URL = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\"'<>]+")
+# Bounded, because what a target logs may be made to hurt: without bounds a line of "keykeykey..." takes hours.
+_NAME = rf"[\w.-]{{0,80}}(?:{_WORD}|_PASS|_PWD)[\w.-]{{0,80}}"
+_URL = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"'<>]+")
 _HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(\s*[:=]\s*)([^\r\n\"']+)")
 _SCHEME = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}")
 _PAIR = re.compile(rf"(?i)(?<![\w.-])(--?)?({_NAME})(\"?'?\s?[=:]\s?)(\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)")

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from soak.recorder import Recorder
 from soak_storage import open_store
 from soak_storage.records import RunStart, SampleRow
+from tests.storage.conftest import new_database
 from tests.test_recorder import sample, stored, wait_until
 
 START = RunStart("a", "here", 0.0, "0.1", 60.0, 9.0, 6, {})
@@ -82,6 +84,38 @@ def test_a_full_disk_is_waited_for(small_disk: Path) -> None:
         ballast.unlink()
         assert recorder.close()
         assert stored(store, run) == [float(i) for i in range(3000)]
+
+
+# ------------------------------------------------------------------------------------------------------ server away
+
+
+@contextmanager
+def cut_off(url: str) -> Iterator[None]:
+    """Nobody but the superuser gets into the database, and whoever is in is thrown out."""
+    import psycopg
+
+    server, _, name = url.replace("+psycopg", "").rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        yield
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+def test_a_server_that_is_away_is_waited_for(postgres: str) -> None:
+    """Connections are cut and refused for a while, in the middle of writing: every sample is there afterwards, once."""
+    url = new_database(postgres)
+    with open_store(url, environ={}) as store:
+        run = store.begin_run(START)
+        recorder = Recorder(store, run, retry_seconds=(0.02,))
+        for i in range(2000):
+            recorder.put(sample(float(i)))
+        with cut_off(url):
+            for i in range(2000, 4000):
+                assert recorder.put(sample(float(i)))
+            wait_until(lambda: recorder.stats.retries >= 2)
+        assert recorder.close()
+        assert stored(store, run) == [float(i) for i in range(4000)]
 
 
 # ---------------------------------------------------------------------------------------------- several processes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,17 @@ def test_a_header_argument_is_masked() -> None:
 def test_text(line: str, expected: str) -> None:
     """A line of a log keeps all but the secret."""
     assert redact_text(line) == expected
+
+
+@pytest.mark.parametrize(
+    "piece", ["key", "a.", "-key", "key=", "a://", "bearer ", "--token ", "http://u:p@h?key=", "%"]
+)
+def test_a_hostile_line_is_masked_in_no_time(piece: str) -> None:
+    """A target may log whatever it likes: 200 KB of anything take well below a second of CPU."""
+    line = piece * (200_000 // len(piece))
+    before = time.process_time()
+    redact_text(line)
+    assert time.process_time() - before < 1.0
 
 
 def test_environment_and_headers() -> None:
