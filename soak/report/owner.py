@@ -15,6 +15,7 @@ _PACKAGES = re.compile(r"^(?P<root>.*/(?:site|dist)-packages)/(?P<rest>.+)$")
 _STDLIB = re.compile(r"/lib(?:64)?/(?:python\d+(?:\.\d+)?|pypy[\d.]+)/|^<frozen |/python\d+\.zip/")
 _NATIVE = re.compile(r"(?P<name>[^/]+?)(?:\.cpython-[^/]*|\.abi3)?\.(?:so|dylib)(?:\.[\d.]+)?$")
 _AGENT = re.compile(r"/soak_(?:agent|heap)(?:/|\.|$)|^<soak")
+MOST_OF_RECORD = 200_000  # characters: the modules stand near the beginning, lists of data files may be endless
 _UNKNOWN = {"", "<unknown>", "<string>", "?"}
 
 
@@ -89,8 +90,15 @@ class Owners:
 
 
 def _top_level(info: Path) -> list[str]:
-    """Modules that a distribution brings, from its top_level.txt where it has one (GitPython brings `git`)."""
+    """Modules that a distribution brings (GitPython brings `git`): from its top_level.txt, else from its RECORD."""
     try:
         return (info / "top_level.txt").read_text(errors="replace").split()
     except OSError:
+        pass
+    try:
+        with (info / "RECORD").open(errors="replace") as file:
+            paths = file.read(MOST_OF_RECORD).splitlines()
+    except OSError:
         return []
+    names = {path.split(",")[0].split("/")[0].removesuffix(".py") for path in paths}
+    return sorted(name for name in names if name.isidentifier())

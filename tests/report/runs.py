@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from soak.load.histogram import Histogram
@@ -82,8 +82,8 @@ class Plan:
         return self.cycles if self.done is None else self.done
 
 
-def make_run(store: Store, plan: Plan, name: str = "orders-api") -> int:
-    """Store a run as `plan` says; returns its id."""
+def make_run(store: Store, plan: Plan, name: str = "orders-api", config: Mapping[str, object] | None = None) -> int:
+    """Store a run as `plan` says, with more configuration if need be; returns its id."""
     run_id = store.begin_run(
         RunStart(
             name=name,
@@ -93,7 +93,7 @@ def make_run(store: Store, plan: Plan, name: str = "orders-api") -> int:
             cycle_seconds=plan.cycle_seconds,
             quiet_seconds=plan.quiet_seconds,
             cycles_planned=plan.cycles,
-            config={"limits": plan.limits, "sample": {"interval": plan.interval}},
+            config={"limits": plan.limits, "sample": {"interval": plan.interval}, **(config or {})},
             target=plan.target,
             version=plan.version,
         )

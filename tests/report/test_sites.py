@@ -1,0 +1,189 @@
+"""Attribution: whose code a frame is, what is one site, what comes first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soak.report.code import CodeLines
+from soak.report.compute import compute
+from soak.report.fingerprint import fingerprint, place
+from soak.report.owner import Owners, is_agent
+from soak.report.sites import note_states
+from soak_storage import Store
+from soak_storage.records import ReadingRow, SampleRow, SiteRow, Stack
+
+from .runs import CWD, MB, Plan, make_run
+
+PACKAGES = "/srv/venv/lib/python3.11/site-packages"
+STDLIB = "/usr/lib/python3.11"
+
+
+@pytest.mark.parametrize(
+    ("file", "owner"),
+    [
+        (f"{CWD}/app.py", "application"),
+        ("/opt/elsewhere/worker.py", "application"),
+        (f"{PACKAGES}/aiohttp/web_app.py", "dependency aiohttp"),
+        (f"{PACKAGES}/six.py", "dependency six"),
+        (f"{PACKAGES}/_pydantic_core.cpython-311-x86_64-linux-gnu.so", "dependency _pydantic_core"),
+        (f"{STDLIB}/json/decoder.py", "standard library"),
+        ("/root/.pyenv/versions/3.11.7/lib/python3.11/threading.py", "standard library"),
+        ("<frozen importlib._bootstrap>", "standard library"),
+        ("/usr/lib/x86_64-linux-gnu/libssl.so.3", "native libssl"),
+        ("[native ujson]", "native ujson"),
+        ("<string>", "standard library"),
+    ],
+)
+def test_owner_of_a_frame(file: str, owner: str) -> None:
+    """Application, dependency, standard library or native, by where the file lies."""
+    assert Owners(CWD).of(file) == owner
+
+
+def test_application_below_a_folder_that_looks_like_the_standard_library() -> None:
+    """A target that lives in .../lib/python3.11/ is still the application."""
+    assert Owners(f"{STDLIB}/mine").of(f"{STDLIB}/mine/app.py") == "application"
+
+
+def test_version_of_a_dependency_comes_from_its_metadata(tmp_path: Path) -> None:
+    """By the name of the distribution, and by the modules that it lists where they are called otherwise."""
+    packages = tmp_path / "site-packages"
+    for folder in ("GitPython-3.1.25.dist-info", "sse_starlette-2.0.dist-info", "PyYAML-6.0.dist-info"):
+        (packages / folder).mkdir(parents=True)
+    (packages / "GitPython-3.1.25.dist-info/top_level.txt").write_text("git\n")
+    (packages / "PyYAML-6.0.dist-info/RECORD").write_text(
+        "yaml/__init__.py,sha256=x,1\nPyYAML-6.0.dist-info/METADATA,,\n"
+    )
+    owners = Owners()
+    assert owners.of(f"{packages}/git/index/base.py") == "dependency GitPython 3.1.25"
+    assert owners.of(f"{packages}/sse_starlette/sse.py") == "dependency sse_starlette 2.0"
+    assert owners.of(f"{packages}/yaml/reader.py") == "dependency PyYAML 6.0"
+
+
+def test_likely_frame_is_found_past_the_standard_library() -> None:
+    """json's decoder is nobody's leak: the frame that called it is the one to change."""
+    stack = [
+        (f"{CWD}/app.py", 9, "load"),
+        (f"{STDLIB}/json/__init__.py", 346, "loads"),
+        (f"{STDLIB}/json/decoder.py", 353, "raw_decode"),
+    ]
+    owners = Owners(CWD)
+    assert owners.likely(stack) == (stack[0], "application")
+    assert owners.likely(stack[1:]) is None
+    assert is_agent(("/x/soak_agent/reader.py", 1, "read")) and not is_agent(("/x/my_soak_agents.py", 1, "read"))
+
+
+def run_with(store: Store, sites: dict[Stack, float]) -> dict[str, Any]:
+    """The growth finding of a run whose sites grow by so many bytes a cycle."""
+    plan = Plan(mode="off")
+    rows: list[ReadingRow | SampleRow] = []
+    for cycle in range(plan.cycles):
+        t = cycle * 60.0 + 57
+        found = tuple(SiteRow(stack, 1000.0 + growth * cycle, 10.0 + cycle) for stack, growth in sites.items())
+        total = sum(site.bytes for site in found)
+        rows.append(ReadingRow(t, cycle, "9:main", agent_mode="sampler", traced_bytes=total, sites=found))
+        rows.append(SampleRow(t, "python_heap", "bytes", total, gates=True))
+    plan.extra = rows
+    report = compute(store, make_run(store, plan))
+    return next(finding for finding in report["findings"] if finding["kind"] == "growth")
+
+
+def test_lines_of_the_standard_library_are_summed_under_their_caller(store: Store) -> None:
+    """Three lines of the decoder below one line of the application are one site, and it comes before a bigger line."""
+    caller = (f"{CWD}/app.py", 9, "load")
+    sites: dict[Stack, float] = {
+        (caller, (f"{STDLIB}/json/decoder.py", line, "decode")): 1.0 * MB for line in (337, 353, 355)
+    }
+    sites[((f"{CWD}/app.py", 70, "other"),)] = 2.0 * MB
+    finding = run_with(store, sites)
+    first, second = finding["sites"][:2]
+    assert first["likely"]["line"] == 9 and first["stacks"] == 3
+    assert first["share"] == pytest.approx(0.6, abs=0.02)
+    assert (second["line"], second["share"]) == (70, pytest.approx(0.4, abs=0.02))
+    assert first["file"].endswith("json/decoder.py")
+
+
+def test_trunk_is_the_way_that_most_growth_takes(store: Store) -> None:
+    """Growth spread over ten lines of a dependency still comes through one line of the application."""
+    head = ((f"{CWD}/app.py", 22, "work"), (f"{PACKAGES}/openai/_client.py", 180, "copy"))
+    sites: dict[Stack, float] = {
+        (*head, (f"{PACKAGES}/openai/_response.py", line, "wrap")): 0.3 * MB for line in range(10)
+    }
+    finding = run_with(store, sites)
+    assert [frame["function"] for frame in finding["trunk"]] == ["work", "copy", "wrap"]
+    assert finding["trunk"][0]["share"] == pytest.approx(1.0)
+    assert finding["sites"][0]["application"]["function"] == "work"
+    assert finding["sites"][0]["owner"] == "dependency openai"
+
+
+def test_what_no_site_explains_is_unexplained(store: Store) -> None:
+    """Half of the traced growth has no stack: half is unexplained, and not spread over the rest."""
+    plan = Plan(mode="off")
+    rows: list[ReadingRow | SampleRow] = []
+    for cycle in range(plan.cycles):
+        t = cycle * 60.0 + 57
+        site = SiteRow(((f"{CWD}/app.py", 5, "half"),), 1.5 * MB * cycle, 10.0 + cycle)
+        rows.append(ReadingRow(t, cycle, "9:main", agent_mode="sampler", traced_bytes=3.0 * MB * cycle, sites=(site,)))
+        rows.append(SampleRow(t, "python_heap", "bytes", 3.0 * MB * cycle, gates=True))
+    plan.extra = rows
+    finding = next(one for one in compute(store, make_run(store, plan))["findings"] if one["kind"] == "growth")
+    assert finding["unexplained_share"] == pytest.approx(0.5, abs=0.02)
+    assert finding["sites"][0]["share"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_workers_are_summed(store: Store) -> None:
+    """Two workers that keep 1 MB a cycle each at one line: one site with 2 MB a cycle."""
+    plan = Plan(mode="off")
+    rows: list[ReadingRow | SampleRow] = []
+    stack: Stack = ((f"{CWD}/app.py", 5, "keep"),)
+    for cycle in range(plan.cycles):
+        t = cycle * 60.0 + 57
+        for pid in (8, 9):
+            site = SiteRow(stack, 1.0 * MB * cycle, 10.0 + cycle)
+            rows.append(ReadingRow(t, cycle, f"{pid}:worker", agent_mode="sampler", sites=(site,)))
+        rows.append(SampleRow(t, "python_heap", "bytes", 2.0 * MB * cycle, gates=True))
+    plan.extra = rows
+    finding = next(one for one in compute(store, make_run(store, plan))["findings"] if one["kind"] == "growth")
+    assert len(finding["sites"]) == 1
+    assert finding["sites"][0]["growth_per_hour"] == pytest.approx(120 * MB, rel=0.01)
+
+
+def test_fingerprint_ignores_lines_and_places_of_installation() -> None:
+    """Another virtual environment, another checkout, another line: the same; another function: not."""
+    one = fingerprint("growth", "rss", [(f"{PACKAGES}/a/b.py", 3, "f"), ("/home/x/app/m.py", 9, "g")], "/home/x/app")
+    other = fingerprint(
+        "growth", "python_heap", [("/v2/site-packages/a/b.py", 4, "f"), ("/ci/app/m.py", 1, "g")], "/ci/app"
+    )
+    assert one == other
+    assert one != fingerprint("growth", "rss", [(f"{PACKAGES}/a/b.py", 3, "F")], None)
+    assert one != fingerprint(
+        "growth", "fds", [(f"{PACKAGES}/a/b.py", 3, "f"), ("/home/x/app/m.py", 9, "g")], "/home/x/app"
+    )
+    assert place("/usr/lib/python3.11/json/decoder.py", None) == "json/decoder.py"
+
+
+def test_code_is_read_from_plain_small_files_only(tmp_path: Path) -> None:
+    """Lines are stripped and cut; a directory, a pipe, a missing file and something that is no source have none."""
+    (tmp_path / "a.py").write_text("first\n    second = 1\n" + "x" * 500 + "\n")
+    (tmp_path / "secret.txt").write_text("secret")
+    (tmp_path / "folder.py").mkdir()
+    import os
+
+    os.mkfifo(tmp_path / "pipe.py")
+    lines = CodeLines(str(tmp_path))
+    assert lines.line("a.py", 2) == "second = 1"
+    assert len(lines.line("a.py", 3) or "") == 160
+    for name in ("secret.txt", "folder.py", "pipe.py", "none.py", "<string>"):
+        assert lines.line(name, 1) is None
+    assert lines.line("a.py", 99) is None
+
+
+def test_states_of_handles_are_added_up() -> None:
+    """What the agent says in JSON is summed over processes; anything else is an example."""
+    details: dict[str, int] = {}
+    note_states(details, '{"states": {"CLOSE_WAIT": 4}, "example": "10.0.0.1:80"}')
+    note_states(details, '{"states": {"CLOSE_WAIT": 3}}')
+    note_states(details, "not json")
+    assert details == {"CLOSE_WAIT": 7, "such as 10.0.0.1:80": 0, "such as not json": 0}
