@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from soak_probes.reading import ProcessGone, Refused
+from soak_probes.reading import Missing, ProcessGone, Refused
 
 _PAGE = 4096
 _BIG = 1 << 16
@@ -82,6 +82,15 @@ class ProcFiles:
                 os.close(descriptor)
         return found
 
+    def has(self, name: str) -> bool:
+        """Whether the kernel has this file for this process; ProcessGone if the process is gone."""
+        try:
+            self.stat(name)
+        except Missing:
+            self.pread("stat")
+            return False
+        return True
+
     def link(self, name: str) -> str:
         """Where one link points to, for example `ns/net` or `exe`."""
         with _as_reasons(name):
@@ -103,7 +112,9 @@ class _as_reasons:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if isinstance(error, (ProcessLookupError, FileNotFoundError)):
+        if isinstance(error, FileNotFoundError):
+            raise Missing(self._what) from None
+        if isinstance(error, ProcessLookupError):
             raise ProcessGone(self._what) from None
         if isinstance(error, PermissionError):
             raise Refused(f"{Path(self._what).name} of this process may not be read by this user") from None

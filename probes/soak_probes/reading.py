@@ -42,3 +42,7 @@ class Refused(Exception):
 
 class ProcessGone(Exception):
     """The process ended while it was looked at: it has no reading, and that is no gap."""
+
+
+class Missing(ProcessGone):
+    """There is no such file: the process is gone, or its kernel does not have this file."""

@@ -50,6 +50,7 @@ class ProcessTree:
         self._monotonic = monotonic
         self._slots = WorkerSlots()
         self._pace = Pace(_THREADS_SHARE, _THREADS_LONGEST)
+        self._listed: bool | None = None
         self._known: dict[Key, Process] = {}
         self._reaper: ProcFiles | None = None
 
@@ -141,9 +142,10 @@ class ProcessTree:
 
     def _find_descendants(self, thorough: bool) -> None:
         now, began = self._monotonic(), time.perf_counter()
+        listed = self._children_are_listed()
         threaded = any(process.stat.threads > 1 for process in self._known.values())
-        thorough = threaded and self._pace.due(now, thorough)
-        children = self._children_by_scan() if thorough and self._scan_is_cheaper() else None
+        thorough = (threaded or not listed) and self._pace.due(now, thorough)
+        children = self._children_by_scan() if thorough and (not listed or self._scan_is_cheaper()) else None
         pids = {process.pid for process in self._known.values()}
         queue = list(self._known.values())
         queue.extend(self._take(self._reaped(), pids))
@@ -157,6 +159,13 @@ class ProcessTree:
             queue.extend(self._take(found, pids))
         if thorough:
             self._pace.spent(now, time.perf_counter() - began)
+
+    def _children_are_listed(self) -> bool:
+        """Whether this kernel has children files (CONFIG_PROC_CHILDREN); asked once."""
+        for process in self._known.values() if self._listed is None else ():
+            with contextlib.suppress(ProcessGone, Refused):
+                self._listed = process.files.has(f"task/{process.pid}/children")
+        return self._listed is not False
 
     def _scan_is_cheaper(self) -> bool:
         """Whether there are more threads to ask than processes on the machine (a link in /proc for each)."""

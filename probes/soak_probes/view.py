@@ -12,7 +12,7 @@ from typing import TypeVar
 from soak_probes.pace import Pace
 from soak_probes.parse import Rollup, fd_kind, link_inode, parse_rollup
 from soak_probes.process import Process
-from soak_probes.reading import NOTHING_EXCLUDED, Excluded, Refused
+from soak_probes.reading import NOTHING_EXCLUDED, Excluded, Missing, Refused
 from soak_probes.sockdiag import SocketStates
 from soak_probes.tree import ProcessTree
 
@@ -97,6 +97,9 @@ class View:
                 self._rollup = parse_rollup(self.process.files.read("smaps_rollup"))
             except Refused as refused:
                 self._rollup = refused
+            except Missing:
+                self.process.files.pread("stat")  # it is really gone if this fails
+                self._rollup = Refused("this kernel has no smaps_rollup (it came with Linux 4.14)")
             self.moment.add_cost("maps", began)
         return _or_raise(self._rollup)
 

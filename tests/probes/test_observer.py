@@ -7,11 +7,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from soak_probes import Excluded, Observer, ProcessTree, Reading, start_time_of
 from soak_probes.probes.base import Probe, Values
+from soak_probes.probes.pss import Pss
 from soak_probes.probes.rss import Rss
 from soak_probes.reading import Refused
 from soak_probes.view import View
@@ -286,6 +288,34 @@ def test_helpers_that_come_and_go_have_no_series(guest: Callable[[str], Guest]) 
         labels = [{reading.process for reading in observer.sample()} for _ in range(3)]
         assert labels[0] in ({"total", f"{one.pid}:main"}, labels[2])
         assert len(labels[2]) == 4
+
+
+def test_a_kernel_without_a_file_is_a_gap(tmp_path: Path) -> None:
+    """No smaps_rollup before Linux 4.14: the process is there, so it is said, and not mistaken for its end."""
+    folder = tmp_path / "60"
+    (folder / "task" / "60").mkdir(parents=True)
+    (folder / "task" / "60" / "children").touch()
+    (folder / "cmdline").write_bytes(b"old\0")
+    (folder / "stat").write_text("60 (old) S 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 600 0 10\n")
+    (folder / "statm").write_text("9 3 1 1 0 1 0\n")
+    with closing(Observer(ProcessTree([(60, 600)], proc_root=str(tmp_path)), probes=[Rss, Pss])) as observer:
+        found = {reading.name: reading for reading in observer.sample() if reading.process == "total"}
+    assert found["rss"].value == 3 * os.sysconf("SC_PAGE_SIZE")
+    assert found["pss"].value is None
+    assert "no smaps_rollup" in str(found["pss"].why)
+
+
+def test_a_control_group_of_its_own_has_series(guest: Callable[[str], Guest], tmp_path: Path) -> None:
+    """Of a unit or container: page cache apart from the working set; without figures a gap with the reason."""
+    one = guest("")
+    with closing(Observer(ProcessTree([one.key]), group=tmp_path)) as observer:
+        gap = next(reading for reading in observer.sample() if reading.name == "cgroup.working_set")
+        assert gap.value is None
+        assert str(tmp_path) in str(gap.why)
+        (tmp_path / "memory.current").write_text("1000\n")
+        (tmp_path / "memory.stat").write_text("anon 600\nfile 400\ninactive_file 300\n")
+        found = values(observer.sample())
+    assert (found["cgroup.usage"], found["cgroup.working_set"], found["cgroup.page_cache"]) == (1000, 700, 400)
 
 
 def test_a_target_that_is_gone_gives_nothing(guest: Callable[[str], Guest]) -> None:

@@ -172,6 +172,15 @@ def test_other_threads_are_asked_within_a_share_of_a_core(proc: FakeProc) -> Non
         assert 64 in [process.pid for process in tree.refresh()]
 
 
+def test_a_kernel_without_children_files(proc: FakeProc) -> None:
+    """CONFIG_PROC_CHILDREN is not everywhere: the machine's processes are looked through by parent."""
+    for pid, ppid in ((60, 1), (61, 60), (62, 61)):
+        proc.add(pid, ppid, pid * 10)
+        (proc.root / str(pid) / "task" / str(pid) / "children").unlink()
+    with closing(proc.tree(60, 600)) as tree:
+        assert [process.pid for process in tree.refresh()] == [60, 61, 62]
+
+
 def test_roots_only(proc: FakeProc) -> None:
     """target.children = false."""
     proc.add(60, 1, 200, children="61 ")
