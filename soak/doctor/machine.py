@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from soak_probes.cgroup import controller_folder, tightest
-
 from soak.config import format_size
 from soak.doctor.finding import Finding, Result
+from soak_probes.cgroup import controller_folder, tightest
 
 _SLOW_CLOCKS = ("hpet", "acpi_pm", "refined-jiffies", "jiffies")
 _LEAST_KERNEL = (5, 3)  # pidfd_open, by which the warden sees soak's end

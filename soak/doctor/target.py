@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import soak_agent
-from soak_probes.agent_client import AgentClient
-
 from soak.attach import find_target
 from soak.config import AgentConfig, Target
 from soak.doctor.finding import Finding, Result
 from soak.errors import SoakError
 from soak.launch.readiness import Endpoint
 from soak.target import target_environment
+from soak_probes.agent_client import AgentClient
 
 _IGNORES_ENVIRONMENT = frozenset("EIS")  # python -E, -I, -S: PYTHONPATH or site is left out, and the agent with it
 _OPTIONS_WITH_VALUE = ("-W", "-X")
