@@ -71,13 +71,9 @@ def warnings(config: Config) -> list[str]:
     said = []
     for cycles in sorted({plan.cycles or 0 for plan in plans}):
         names = ", ".join(f"{plan.series} {plan.limit}" for plan in plans if (plan.cycles or 0) == cycles)
-        if cycles:
-            said.append(f"{names}: cannot be decided in {planned} cycles; it takes {cycles} (`--cycles {cycles}`)")
-        else:
-            said.append(
-                f"{names}: cannot be decided in any number of cycles this short; "
-                "use longer cycles, or a limit per cycle or per request"
-            )
+        takes = f"it takes {cycles} (`--cycles {cycles}`)" if cycles else "nor in 48"
+        other = "" if names.endswith("/cycle") else "; longer cycles, or a limit per cycle or per request, take fewer"
+        said.append(f"{names}: cannot be decided in {planned} cycles, {takes}{other}")
     return said
 
 

@@ -1,0 +1,54 @@
+"""The books of the load: nothing is counted twice and nothing is lost between windows and cycles."""
+
+from __future__ import annotations
+
+from soak.load import LoadDelta
+from soak.loadbook import LoadBook
+from soak_storage.records import EventRow, LoadCycleRow, LoadWindowRow
+
+
+def delta(t0: float, cycle: int = 0, **facts: object) -> LoadDelta:
+    """One second of one scenario."""
+    return LoadDelta(t0, t0 + 1.0, cycle, "work", **{"due": 10, "sent": 10, "landed": 10, **facts})  # type: ignore[arg-type]
+
+
+def test_windows_are_joined_up_to_their_length_and_never_across_a_phase() -> None:
+    """Twelve seconds of deltas in 5 s windows with quiet from second 8 on: 5 + 3 and 4 seconds."""
+    book = LoadBook(cycle_seconds=12.0, quiet_seconds=4.0, window_seconds=5.0)
+    rows = [row for t in range(12) for row in book.add([delta(float(t))])]
+    rows += book.windows()
+    assert [(row.t0, row.t1, row.phase, row.landed) for row in rows if isinstance(row, LoadWindowRow)] == [
+        (0.0, 5.0, "load", 50),
+        (5.0, 8.0, "load", 30),
+        (8.0, 12.0, "quiet", 40),
+    ]
+
+
+def test_a_cycle_is_summed_by_scenario_and_corrected_by_a_late_delta() -> None:
+    """A delta that comes after its cycle was closed is in the row that is written when the next cycle closes."""
+    book = LoadBook(cycle_seconds=10.0, quiet_seconds=2.0)
+    list(book.add([delta(0.0, errors={"timeout": 2}), delta(1.0)]))
+    first = list(book.close(1))
+    list(book.add([delta(9.0, landed=1, due=0, sent=0)]))
+    second = list(book.close(2))
+    assert [(row.cycle, row.landed, row.failed, dict(row.errors)) for row in first] == [(0, 20, 2, {"timeout": 2})]
+    assert [(row.cycle, row.landed) for row in second] == [(0, 21)]
+    assert list(book.close()) == []
+    assert (book.due, book.landed, book.failed) == (20, 21, 2)
+
+
+def test_outages_and_dead_workers_become_events() -> None:
+    """What interrupted the load is an event with its reason; an outage that lasts is written again under its key."""
+    book = LoadBook(cycle_seconds=10.0, quiet_seconds=2.0)
+    rows = list(book.add([delta(0.0, outages=[(0.5, None, "refused")], gaps=[(0.2, 0.4, "worker 0 ended with -9")])]))
+    events = [row for row in rows if isinstance(row, EventRow)]
+    assert [(event.kind, event.t0, event.t1) for event in events] == [("gap", 0.2, 0.4), ("outage", 0.5, None)]
+    again = [row for row in book.add([delta(1.0, outages=[(0.5, 3.0, "refused")])]) if isinstance(row, EventRow)]
+    assert again[0].key == events[1].key and again[0].t1 == 3.0
+
+
+def test_an_idle_second_leaves_no_row() -> None:
+    """Nothing due, nothing sent: nothing to store."""
+    book = LoadBook(cycle_seconds=10.0, quiet_seconds=2.0)
+    assert list(book.add([delta(0.0, due=0, sent=0, landed=0)])) == []
+    assert all(isinstance(row, LoadCycleRow) for row in book.close())

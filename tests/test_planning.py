@@ -1,0 +1,42 @@
+"""The warning before a run: said when the planned cycles cannot decide a limit, and only then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from soak import planning
+from soak.config import Config, Overrides, load_config
+
+SOAK = """
+[target]
+command = ["python", "app.py"]
+url = "http://127.0.0.1:8000"
+"""
+
+
+def config(folder: Path, text: str = "", **overrides: object) -> Config:
+    """A configuration with `text` added."""
+    path = folder / "soak.toml"
+    path.write_text(SOAK + text)
+    return load_config(path, overrides=Overrides(**overrides))  # type: ignore[arg-type]
+
+
+def test_the_defaults_can_be_decided(tmp_path: Path) -> None:
+    """Eight cycles of an hour decide 1 MB/h and one descriptor in two hours: nothing is said."""
+    assert planning.warnings(config(tmp_path)) == []
+
+
+def test_too_few_cycles_say_how_many_it_takes(tmp_path: Path) -> None:
+    """Two cycles decide nothing; the warning gives the option that would."""
+    said = planning.warnings(config(tmp_path, cycles=2))
+    assert any("growth 1MB/h" in line and "--cycles" in line for line in said)
+    assert any("fds 0.5/h" in line for line in said)
+
+
+@pytest.mark.parametrize("cycle", ["60s", "10s"])
+def test_a_limit_per_hour_in_short_cycles_is_out_of_reach(tmp_path: Path, cycle: str) -> None:
+    """1 MB/h is 17 KB in a minute, below the noise of rss: say so before the night and name the way out."""
+    said = planning.warnings(config(tmp_path, '[limits]\ngrowth = "1MB/h"\n', cycle=cycle))
+    assert any("growth 1MB/h" in line and "per cycle or per request" in line for line in said)
