@@ -52,7 +52,7 @@ def tmp_files_of(view: View) -> dict[FileKey, TmpFile] | None:
         table = view.fd_table()
         if table is None or not view.moment.tmp_due:
             return None
-        began = time.perf_counter()
+        began = time.thread_time()
         view.memo["tmp"] = _look(view, table.paths)
         view.moment.add_cost("tmp", began)
     return cast("dict[FileKey, TmpFile]", view.memo["tmp"])

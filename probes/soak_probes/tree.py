@@ -141,7 +141,7 @@ class ProcessTree:
         return None
 
     def _find_descendants(self, thorough: bool) -> None:
-        now, began = self._monotonic(), time.perf_counter()
+        now, began = self._monotonic(), time.thread_time()
         listed = self._children_are_listed()
         threaded = any(process.stat.threads > 1 for process in self._known.values())
         thorough = (threaded or not listed) and self._pace.due(now, thorough)
@@ -158,7 +158,7 @@ class ProcessTree:
                 found = self._children_of(process.files, all_threads=thorough)
             queue.extend(self._take(found, pids))
         if thorough:
-            self._pace.spent(now, time.perf_counter() - began)
+            self._pace.spent(now, time.thread_time() - began)
 
     def _children_are_listed(self) -> bool:
         """Whether this kernel has children files (CONFIG_PROC_CHILDREN); asked once."""

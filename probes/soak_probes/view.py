@@ -71,8 +71,8 @@ class Moment:
     """(device, inode) -> path of temporary files that the tree had open at some time; outlives the moment."""
 
     def add_cost(self, what: str, began: float) -> None:
-        """Account the time since `began` (perf_counter) to a paced reading."""
-        self.spent[what] = self.spent.get(what, 0.0) + time.perf_counter() - began
+        """Account the time since `began` (thread_time: waiting is not cost) to a paced reading."""
+        self.spent[what] = self.spent.get(what, 0.0) + time.thread_time() - began
 
 
 class View:
@@ -92,7 +92,7 @@ class View:
     def rollup(self) -> Rollup | None:
         """uss, pss and swap; None when not due. It walks all page tables of the process: milliseconds."""
         if self._rollup is None and self.moment.maps_due:
-            began = time.perf_counter()
+            began = time.thread_time()
             try:
                 self._rollup = parse_rollup(self.process.files.read("smaps_rollup"))
             except Refused as refused:
@@ -124,7 +124,7 @@ class View:
         """inode -> state in this process's network namespace; None when not due."""
         if not self.moment.sockets_due:
             return None
-        began = time.perf_counter()
+        began = time.thread_time()
         namespace = self.moment.states.of_namespace(self.process.files)
         if namespace not in self.moment.namespaces:
             self.moment.namespaces[namespace] = self.moment.states.look(self.process.files)
@@ -137,7 +137,7 @@ class View:
         return table.count == self.fd_count()
 
     def _read_table(self) -> FdTable | Refused:
-        began = time.perf_counter()
+        began = time.thread_time()
         try:
             count = self.fd_count()
             return build_table(count, self.moment.now, self.process.files.links("fd"), self.excluded)
