@@ -51,6 +51,11 @@ COMMANDS: dict[str, Entry] = {
         ("soak report", "soak report 12 --format json -o report.json"),
     ),
     "check": Entry("Give the verdict of a run as exit code: the CI gate.", ("soak check", "soak check 12 -q")),
+    "baseline": Entry("Mark the run that later ones are compared with.", ("soak baseline 12", "soak baseline 3 4 5")),
+    "compare": Entry(
+        "Compare two runs, or one with the baseline of its target.",
+        ("soak compare 12", "soak compare 3 12 --memory 5"),
+    ),
     "load": Entry(
         "Run the load alone, for latency and capacity.",
         ("soak load", "soak load --dry-run", "soak load --json load.json"),

@@ -28,9 +28,7 @@ NOT_YET: tuple[NotYet, ...] = (
     NotYet("check", "leave the table out"),
     NotYet("fault", "leave the table out"),
     NotYet("probe", "leave the table out"),
-    NotYet("accept", "leave the table out"),
     NotYet("schedule", "leave the table out"),
-    NotYet("storage.retain", "nothing is deleted"),
     NotYet("alerts", "leave the table out"),
     NotYet("web", "leave the table out"),
 )
