@@ -13,11 +13,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from soak.config import Config, Growth, format_size
+from soak.config.scaled import SHORT_CYCLE
 
 # Standard deviation of one cycle's floor that a Python service typically shows: rss 0.05 to 0.5 MB (measured on real
 # services); counts come back to the same number, or they would not be judged by half of one an hour.
 RSS_NOISE = 0.1 * 1024 * 1024
 COUNT_NOISE = 0.0
+# Bytes between two samples of the heap sampler. A night's cycles bring enough samples at the widest; short cycles bring
+# few, and the error of a site goes with one over the root of its samples: 64 of a cycle's allowed growth are 12 %.
+WIDEST_INTERVAL = 64 * 1024
+NARROWEST_INTERVAL = 8 * 1024
+SAMPLES_AT_LIMIT = 64
 PATIENCE = 30.0  # seconds; the answer takes a fifth of one
 
 
@@ -47,6 +53,16 @@ def undecidable(config: Config) -> list[Plan]:
             asked.append({"series": name, "limit": _spelled(name, growth), "per_hour": per_hour})
     plans = _ask({"cycle": cycle, "limits": asked})
     return [plan for plan in plans if plan.cycles is None or plan.cycles > config.load.cycles]
+
+
+def sampling_interval(config: Config) -> int:
+    """Mean bytes allocated between two samples of the heap: narrower where cycles, and so limits, are short."""
+    load = config.load
+    if load.cycle >= SHORT_CYCLE:
+        return WIDEST_INTERVAL
+    per_hour = config.limits.growth.per_hour(load.cycle, _requests_per_hour(config)) or 0.0
+    fine = int(per_hour * load.cycle / 3600.0 / SAMPLES_AT_LIMIT)
+    return min(max(fine, NARROWEST_INTERVAL), WIDEST_INTERVAL)
 
 
 def _ask(question: Mapping[str, Any]) -> list[Plan]:

@@ -23,6 +23,7 @@ from soak.leftovers import clear_leftovers
 from soak.load import LoadGenerator, LoadPlan
 from soak.loadbook import LoadBook
 from soak.places import run_folder
+from soak.planning import sampling_interval
 from soak.progress import ProgressListener, Silent, Status
 from soak.recorder import Recorder
 from soak.sampler import Sampler
@@ -179,6 +180,7 @@ class Session:
             heap=agent.heap,
             frames=agent.frames,
             handles=agent.handles,
+            interval=sampling_interval(self._config),
         )
 
     def _start_load(self) -> None:

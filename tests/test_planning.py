@@ -40,3 +40,11 @@ def test_a_limit_per_hour_in_short_cycles_is_out_of_reach(tmp_path: Path, cycle:
     """1 MB/h is 17 KB in a minute, below the noise of rss: say so before the night and name the way out."""
     said = planning.warnings(config(tmp_path, '[limits]\ngrowth = "1MB/h"\n', cycle=cycle))
     assert any("growth 1MB/h" in line and "per cycle or per request" in line for line in said)
+
+
+def test_short_cycles_sample_the_heap_more_finely(tmp_path: Path) -> None:
+    """A night samples every 64 KiB; 1 MB a cycle is 64 samples of 16 KiB; a tiny limit stops at 8 KiB."""
+    assert planning.sampling_interval(config(tmp_path)) == 64 * 1024
+    assert planning.sampling_interval(config(tmp_path, cycle="10s")) == 16 * 1024
+    small = '[limits]\ngrowth = "100KB/cycle"\n'
+    assert planning.sampling_interval(config(tmp_path, small, cycle="10s")) == 8 * 1024
