@@ -144,6 +144,8 @@ def _ask(probe: Probe, view: View) -> _Outcome | None:
     values: Values | None = None
     why: str | None = None
     try:
+        if probe.needs_leader and view.process.stat.leaderless:
+            raise Refused("its main thread has ended while others go on: the kernel shows nothing of it")
         values = probe.sample(view)
     except ProcessGone:
         return None

@@ -24,7 +24,12 @@ class Stat:
     @property
     def dead(self) -> bool:
         """A zombie, or on its way out: it has no memory and no descriptors any more."""
-        return self.state in "ZXx"
+        return self.state in "ZXx" and self.threads <= 1
+
+    @property
+    def leaderless(self) -> bool:
+        """Its main thread has ended and others go on: it lives, but /proc/PID shows neither memory nor descriptors."""
+        return self.state in "ZXx" and self.threads > 1
 
 
 def parse_stat(data: bytes) -> Stat:

@@ -218,7 +218,8 @@ def descendants(ancestor: int) -> list[int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             fields = stat_fields(name)
-            if fields and fields[0] not in ("Z", "X"):
+            # A zombie with more than one thread is none: its main thread has ended before the others.
+            if fields and (fields[0] not in ("Z", "X") or int(fields[17]) > 1):
                 children.setdefault(int(fields[1]), []).append(int(name))
     found: list[int] = []
     queue = [ancestor]

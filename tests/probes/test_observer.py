@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -316,6 +318,31 @@ def test_a_control_group_of_its_own_has_series(guest: Callable[[str], Guest], tm
         (tmp_path / "memory.stat").write_text("anon 600\nfile 400\ninactive_file 300\n")
         found = values(observer.sample())
     assert (found["cgroup.usage"], found["cgroup.working_set"], found["cgroup.page_cache"]) == (1000, 700, 400)
+
+
+PTHREAD_EXIT = """
+import ctypes, threading
+threading.Thread(target=threading.Event().wait).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_whose_main_thread_ended_is_no_zombie() -> None:
+    """Its other threads go on: alive, with threads and CPU, and gaps instead of zeros for what the kernel hides."""
+    with subprocess.Popen([sys.executable, "-S", "-c", PTHREAD_EXIT], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        start_time = start_time_of(process.pid)
+        assert start_time is not None
+        with closing(Observer(ProcessTree([(process.pid, start_time)]))) as observer:
+            wait_until(lambda: observer.tree.refresh()[0].state == "Z")
+            found = values(observer.sample(deep=True))
+            assert observer.tree.alive
+        process.kill()
+    assert found["threads"] == 2
+    for name in ("rss", "pss", "fds", "sockets"):
+        assert found[name] is None, name
 
 
 def test_a_target_that_is_gone_gives_nothing(guest: Callable[[str], Guest]) -> None:

@@ -36,7 +36,13 @@ def test_stat_survives_any_process_name(name: bytes) -> None:
 @pytest.mark.parametrize(("state", "dead"), [("S", False), ("R", False), ("Z", True), ("X", True), ("T", False)])
 def test_zombies_are_told_apart(state: str, dead: bool) -> None:
     """A zombie has neither memory nor descriptors to read; a stopped process has."""
-    assert parse_stat(STAT.replace(b") S", f") {state}".encode()) % b"p").dead is dead
+    assert parse_stat((STAT % b"p").replace(b") S", f") {state}".encode()).replace(b"0 7 0", b"0 1 0")).dead is dead
+
+
+def test_a_zombie_with_threads_lives() -> None:
+    """Its main thread has ended before the others: the state is that of the main thread alone."""
+    stat = parse_stat((STAT % b"p").replace(b") S", b") Z"))
+    assert (stat.threads, stat.dead, stat.leaderless) == (7, False, True)
 
 
 @pytest.mark.parametrize("data", [b"", b"1 (x", b"1 (x) S 1"])

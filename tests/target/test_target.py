@@ -269,6 +269,28 @@ def test_a_stopped_process_is_ended_politely(launch: Launch) -> None:
     assert (end.kind, end.code) == ("signal", signal.SIGTERM)
 
 
+def test_stop_ends_a_process_whose_main_thread_ended(launch: Launch) -> None:
+    """It looks like a zombie and is none: it must be killed, not left to itself."""
+    target = launch(
+        """
+        import ctypes, signal, threading
+        signal.signal(15, signal.SIG_IGN)
+        threading.Thread(target=threading.Event().wait).start()
+        print("up")
+        ctypes.CDLL(None).pthread_exit(None)
+        """,
+        stop_timeout=0.2,
+    )
+    said(target)
+    ((pid, _),) = target.roots
+    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
+    target.stop()
+    end = target.poll()
+    assert end is not None
+    assert (end.kind, end.code) == ("signal", signal.SIGKILL)
+    assert not Path(f"/proc/{pid}").exists()
+
+
 def test_a_restart_has_new_roots(launch: Launch) -> None:
     """Another process, the same log, and the old one's orphans are gone."""
     port = free_port()

@@ -22,6 +22,9 @@ class Probe(ABC):
     parts_only: ClassVar[bool] = False
     """Gives parts of a series that another probe counts: where it is refused, that one says so."""
 
+    needs_leader: ClassVar[bool] = True
+    """Reads what the kernel shows only while the main thread lives."""
+
     @abstractmethod
     def sample(self, view: View) -> Values | None:
         """series -> value now; None when it is not due. Refused says why it cannot be had; ProcessGone: it ended."""

@@ -13,6 +13,7 @@ class Children(Probe):
 
     name = "children"
     unit = "count"
+    needs_leader = False
 
     def sample(self, view: View) -> Values:
         """Direct children that are in the tree."""

@@ -15,6 +15,7 @@ class Cpu(Probe):
 
     name = "cpu"
     unit = "ratio"
+    needs_leader = False
 
     def sample(self, view: View) -> Values | None:
         """The difference of two readings of stat; None at the first sample of the tree."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from soak_probes.parse import parse_statm_rss
 from soak_probes.probes.base import Probe, Values
+from soak_probes.reading import ProcessGone
 from soak_probes.view import PAGE_SIZE, View
 
 
@@ -14,5 +15,8 @@ class Rss(Probe):
     unit = "bytes"
 
     def sample(self, view: View) -> Values:
-        """Resident pages of /proc/PID/statm."""
-        return {self.name: parse_statm_rss(view.process.files.pread("statm")) * PAGE_SIZE}
+        """Resident pages of /proc/PID/statm; none at all has only a process that is ending."""
+        pages = parse_statm_rss(view.process.files.pread("statm"))
+        if pages == 0:
+            raise ProcessGone("statm")
+        return {self.name: pages * PAGE_SIZE}

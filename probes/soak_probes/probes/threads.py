@@ -11,6 +11,7 @@ class Threads(Probe):
 
     name = "threads"
     unit = "count"
+    needs_leader = False
 
     def sample(self, view: View) -> Values:
         """From the stat that the tree has just read."""
