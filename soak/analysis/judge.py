@@ -171,10 +171,24 @@ def _verdict(trimmed: Trimmed, limit: float, low: float, high: float) -> tuple[D
         slowing = bend.concave and bend.end_slope < max(limit, b / 2)
         if slowing or _last_half(trimmed.points) < max(limit, b / 2):
             return "inconclusive", {"still_slowing"}
+        if _one_step(trimmed.points, limit):
+            return "inconclusive", {"one_step"}
         return "leak", set()
     if high < limit:
+        if trimmed.dropped and trimmed.points.cycles < T.clean_cycles:
+            return "inconclusive", {"too_few_cycles"}
         return ("inconclusive", {"accelerating"}) if bend.convex else ("clean", set())
     return "inconclusive", set()
+
+
+def _one_step(points: Points, limit: float) -> bool:
+    """Whether a single increment carries the growth: what is left without it does not support a leak."""
+    groups = [points.group == group for group in np.unique(points.group)]
+    steps = [np.sort(np.diff(points.y[g]) / np.diff(points.t[g])) for g in groups]
+    left = np.concatenate([s[:-1] for s in steps])
+    pairs = [float(s[0] / s[1]) for s in steps if s.size == 2 and s[1] > 0]
+    uneven = bool(pairs) and float(np.mean(pairs)) < T.even_steps
+    return uneven or (left.size > 0 and float(left.mean()) <= T.one_step_share * limit)
 
 
 def _last_half(points: Points) -> float:

@@ -108,6 +108,9 @@ def covariances(t: Floats) -> list[tuple[Floats, float]]:
     for tau in T.transients:
         z = T.transient_size * np.exp(-since / tau)
         found.append((np.eye(t.size) + np.outer(z, z), T.prior_transient / len(T.transients)))
+    for j in range(1, t.size):
+        z = T.step_size * (np.arange(t.size) >= j)
+        found.append((np.eye(t.size) + np.outer(z, z), T.prior_step / (t.size - 1)))
     return found
 
 

@@ -36,10 +36,12 @@ class Thresholds:
     walks: tuple[float, ...] = (0.3, 1.0, 4.0, 20.0)  # variance of a random walk's step over that of its white noise
     transients: tuple[float, ...] = (0.7, 1.5, 3.0)  # time constants, in cycles, of what may be left of a warm-up
     transient_size: float = 10.0  # its expected size at the first floor, in standard deviations of a floor
-    prior_white: float = 0.30  # weight of each kind of noise before any is seen
+    step_size: float = 20.0  # expected size of a one-off step, in standard deviations of a floor
+    prior_step: float = 0.10
+    prior_white: float = 0.25  # weight of each kind of noise before any is seen
     prior_ar: float = 0.15
     prior_walk: float = 0.40
-    prior_transient: float = 0.15
+    prior_transient: float = 0.10
     prior_noise: int = 1  # degrees of freedom that the expected noise counts for
     prior_scale: float = 0.1  # expected noise of a floor, in limits per cycle
 
@@ -47,6 +49,11 @@ class Thresholds:
     decide_level: float = 0.95  # one-sided: two tests at 5 %
     report_level: float = 0.975
     power_level: float = 0.90  # of finding a growth of `detectable_per_hour`
+    one_step_share: float = (
+        0.5  # of the limit that the growth without its largest step must exceed: one step is no leak
+    )
+    even_steps: float = 0.6  # of each other that two increments must be, where there are no more of them
+    clean_cycles: int = 4  # that must remain for "clean" where a warm-up was cut off: a pause looks like its end
     near_limit: float = 0.85  # of |growth - limit| that more cycles must resolve
     hopeless_cycles: int = 48  # more than this is "too near the limit"
 

@@ -62,6 +62,7 @@ class Trimmed:
     line: Line
     bend: Bend
     step: bool
+    dropped: bool  # whether cycles were cut off
 
 
 def trim(points: Points, limit: float, least_jump: float = 0.0) -> Trimmed:
@@ -70,14 +71,15 @@ def trim(points: Points, limit: float, least_jump: float = 0.0) -> Trimmed:
     limit: per cycle; least_jump: size from which a one-off step may be taken out.
     """
     least = max(T.least_cycles, math.ceil(points.cycles / 2))
+    all_cycles = points.cycles
     while True:
         line = points.line()
         stepped = _without_step(points, line, least_jump)
         if stepped is not None:
-            return Trimmed(points, stepped, _straight(stepped), True)
+            return Trimmed(points, stepped, _straight(stepped), True, points.cycles < all_cycles)
         bend = curvature(points, line, limit)
         if not (bend.concave or bend.convex or _starts_low(points, line, limit)) or points.cycles <= least:
-            return Trimmed(points, line, bend, False)
+            return Trimmed(points, line, bend, False, points.cycles < all_cycles)
         points = points.but_first()
 
 
