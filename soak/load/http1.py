@@ -51,6 +51,7 @@ class Http1(asyncio.Protocol):
         self.answered = False  # its first byte arrived
         self.head_complete = False
         self.complete = False
+        self._keep = False
         self.head = b""
         self._until_eof: bool | None = None
 
@@ -121,6 +122,7 @@ class Http1(asyncio.Protocol):
         """Called by the parser; 100 Continue and 103 Early Hints come before the response proper."""
         if self.head_complete:
             self.complete = True
+            self._keep = self.parser.should_keep_alive()  # the parser forgets it right after this call
 
     # ---------------------------------------------------------------------------------------------------------------
 
@@ -137,7 +139,7 @@ class Http1(asyncio.Protocol):
     @property
     def keep_alive(self) -> bool:
         """May the connection be used again?"""
-        return bool(self.parser.should_keep_alive()) and not (self.bodyless or self.surplus)
+        return self._keep and not self.surplus
 
     @property
     def retry_after(self) -> float | None:

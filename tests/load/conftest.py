@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -59,9 +60,10 @@ class Client:
 class WireServer:
     """An asyncio server in a thread of its own; `clients` is what it saw."""
 
-    def __init__(self, handler: Handler, port: int = 0) -> None:
+    def __init__(self, handler: Handler, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.clients: list[Client] = []
         self._handler = handler
+        self._tls = tls
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(port,), daemon=True)
@@ -70,7 +72,9 @@ class WireServer:
 
     def _run(self, port: int) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", port, backlog=1024))
+        server = self._loop.run_until_complete(
+            asyncio.start_server(self._serve, "127.0.0.1", port, backlog=1024, ssl=self._tls)
+        )
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
@@ -111,8 +115,8 @@ def serve() -> Iterator[Callable[..., WireServer]]:
     """Starts servers that are stopped after the test."""
     servers: list[WireServer] = []
 
-    def start(handler: Handler, port: int = 0) -> WireServer:
-        servers.append(WireServer(handler, port))
+    def start(handler: Handler, port: int = 0, tls: ssl.SSLContext | None = None) -> WireServer:
+        servers.append(WireServer(handler, port, tls))
         return servers[-1]
 
     yield start
