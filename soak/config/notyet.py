@@ -23,7 +23,6 @@ NOT_YET: tuple[NotYet, ...] = (
     NotYet("target.restart", "only never", ("on-failure",)),
     NotYet("agent.native", "only false", (True,)),
     NotYet("load.profile", "every other profile is", ("capacity",)),
-    NotYet("load.stop", "only cycles", ("decided",)),
     NotYet("scenario.kind", "only http, sse and websocket", ("grpc", "python", "locust", "command")),
     NotYet("check", "leave the table out"),
     NotYet("fault", "leave the table out"),

@@ -54,6 +54,7 @@ _RULES: dict[str, Callable[[Any, Mapping[str, Any], Place, LoadConfig], None]] =
     "probe": rules.check_probe,
     "accept": rules.check_accept,
 }
+_DECISIVE = ("kind", "at")  # while these are wrong, rules about the rest would only guess
 _NAMED = ("scenario", "check", "probe")
 _SQLITE = "sqlite:///"
 KNOWN_KEYS = tuple(f"{table}.{key.name}" for table, cls in {**TABLES, **LISTS}.items() for key in keys_of(cls))
@@ -222,7 +223,8 @@ def _list(name: str, cls: type, tree: Mapping[str, Any], place: Place, load: Loa
         read = read_value(Section(cls), item, here)
         if read is not None:
             made.append(read)
-            if len(place.problems) == before:
+            broken = {problem.key for problem in place.problems[before:]}
+            if not broken.intersection(here.key(key).path for key in _DECISIVE):
                 _RULES[name](read, item, here, load)
     if name in _NAMED:
         rules.check_names(made, lambda number: place.key(name).index(number))

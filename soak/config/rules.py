@@ -119,7 +119,7 @@ def check_names(entries: Sequence[Scenario | Check | Probe], place: Callable[[in
     """No two of them with one name."""
     seen: set[str] = set()
     for number, entry in enumerate(entries):
-        if entry.name in seen:
+        if entry.name and entry.name in seen:
             place(number).key("name").problem(entry.name, "a name that is used once")
         seen.add(entry.name)
 

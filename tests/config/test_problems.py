@@ -63,6 +63,7 @@ MALFORMED: list[tuple[str, str, set[str]]] = [
         + '[[scenario]]\nname = "b"\npath = "/"\nfaults = { abandn = 2 }\nmethd = "GET"\n',
         {
             "scenario[0].path",
+            "scenario[0]",
             "scenario[1].name",
             "scenario[1].faults",
             "scenario[1].hold",
