@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from typing import IO, Any
 
 from soak.errors import SoakError
 
+COMMAND = (sys.executable, "-P", "-m", "soak.report.compute")  # -P: the user's folder may hold a logging.py
 NICENESS = 10  # an analysis between cycles must not take the processor from the target
 LONGEST = 300.0  # seconds; a 12-hour run with 200 sites takes a few
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What one analysis said: the report (contract), and whether a soak that stops when decided may end now."""
+
+    report: dict[str, Any]
+    stop: bool
 
 
 class Analyst:
     """At most one analysis at a time; a result is asked for with `poll` and never waited for in the main loop."""
 
     def __init__(self, store_url: str, run_id: int) -> None:
-        self._command = [sys.executable, "-P", "-m", "soak.report.compute", store_url, str(run_id)]
+        self._store_url = store_url
+        self._run_id = run_id
+        self._verdicts: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
         self._errors: IO[bytes] | None = None
@@ -29,31 +42,34 @@ class Analyst:
         """Is an analysis under way?"""
         return self._process is not None
 
-    def start(self) -> None:
-        """Begin an analysis of what is stored by now; nothing when one is under way."""
+    def start(self, cycles: int) -> None:
+        """Begin an analysis of what is stored by now, after `cycles` cycles; nothing when one is under way."""
         if self._process is not None:
             return
+        self._verdicts += ["inconclusive"] * (cycles - 1 - len(self._verdicts))  # looks that were left out
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 -- open as long as the process that writes it
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors, env=_environment()
+            COMMAND, stdin=subprocess.PIPE, stdout=self._output, stderr=self._errors, env=_environment()
         )
+        assert self._process.stdin is not None
+        order = {"store": self._store_url, "run": self._run_id, "verdicts": self._verdicts}
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as order_pipe:  # it died: poll will see that
+            order_pipe.write(json.dumps(order).encode())
         os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
 
-    def poll(self) -> dict[str, Any] | None:
-        """The report when the analysis has just ended, else None. SoakError `analysis_failed` when it broke."""
+    def poll(self) -> Analysis | None:
+        """The result when the analysis has just ended, else None. SoakError `analysis_failed` when it broke."""
         if self._process is None or self._process.poll() is None:
             return None
         return self._collect()
 
     def finish(self) -> dict[str, Any]:
-        """A fresh report, waited for: one still under way has not seen the last samples and is let end first."""
-        if self._process is not None:
-            self._wait()
-            self._collect()
-        self.start()
+        """A fresh report, waited for: one still under way has not seen the last samples and is given up."""
+        self.stop()
+        self.start(len(self._verdicts) + 1)
         self._wait()
-        return self._collect()
+        return self._collect().report
 
     def stop(self) -> None:
         """End an analysis that nobody needs any more."""
@@ -70,7 +86,7 @@ class Analyst:
             self._process.kill()
             self._process.wait()
 
-    def _collect(self) -> dict[str, Any]:
+    def _collect(self) -> Analysis:
         assert self._process is not None and self._output is not None and self._errors is not None
         code = self._process.returncode
         self._output.seek(0)
@@ -78,11 +94,12 @@ class Analyst:
         text, complaint = self._output.read(), self._errors.read().decode(errors="replace")
         self._forget()
         try:
-            report: dict[str, Any] = json.loads(text)
+            answer: dict[str, Any] = json.loads(text)
         except ValueError as error:
             why = complaint.strip().splitlines()[-1:] or [f"exit {code}"]
             raise SoakError("analysis_failed", why=why[0]) from error
-        return report
+        self._verdicts.append(answer["report"]["verdict"])
+        return Analysis(answer["report"], answer["stop"])
 
     def _forget(self) -> None:
         for stream in (self._output, self._errors):

@@ -246,11 +246,15 @@ class Session:
         self._put(self._troughs.poll())
 
     def _take_analysis(self) -> None:
-        report = self._analyst.poll()
-        if report is not None:
-            self._put([AnalysisRow(self.now, report, self._state.cycle - 1)])
-            self._state.verdict = report["verdict"]
-            self._listener.message(f"after cycle {self._state.cycle}: {self._state.verdict} so far")
+        analysis = self._analyst.poll()
+        if analysis is None:
+            return
+        self._put([AnalysisRow(self.now, analysis.report, self._state.cycle - 1)])
+        self._state.verdict = analysis.report["verdict"]
+        self._listener.message(f"after cycle {self._state.cycle}: {self._state.verdict} so far")
+        if analysis.stop and self._config.load.stop == "decided":
+            self._state.stopped_early = True
+            self._listener.message("decided: the remaining cycles are not needed (load.stop)")
 
     def _turn_cycle(self) -> None:
         cycle = int(self.now // self._cycle_seconds)
@@ -260,7 +264,7 @@ class Session:
         self._state.cycle = cycle
         if cycle < self._config.load.cycles:
             self._recorder.flush(timeout=5.0)
-            self._analyst.start()
+            self._analyst.start(cycle)
 
     def _close_cycle(self, number: int, *, complete: bool) -> None:
         begin = number * self._cycle_seconds

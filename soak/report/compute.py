@@ -1,6 +1,7 @@
-"""Computes the report of a stored run; `python -m soak.report.compute STORE_URL RUN_ID` prints it as JSON.
+"""Computes the report of a stored run.
 
-That program is the short-lived process of the analysis: numpy is loaded here and never in the daemon.
+As a program (`python -m soak.report.compute`) it is the short-lived process of the analysis: numpy is loaded here and
+never in the daemon.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from soak import __version__
-from soak.analysis import weigh
-from soak.analysis.results import Evidence
+from soak.analysis import stop_early, weigh
+from soak.analysis.results import Decision, Evidence
 from soak.report import breaches, evidence, verdict
 from soak.report.accept import apply_accepts, read_accepts
 from soak.report.charts import charts
@@ -161,15 +162,24 @@ def finite(value: Any) -> Any:
     return number if math.isfinite(number) else None
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print the report of run ARGUMENTS[1] in store ARGUMENTS[0] as JSON."""
+def main() -> None:
+    """Answer the order on stdin (JSON: store, run, verdicts so far by cycle) with the report, and whether to stop.
+
+    The store's URL may hold a password, so it comes by stdin and not on a command line that everybody can read.
+    """
     from soak_storage import open_store
 
-    url, run_id = arguments
-    with open_store(url, create=False) as store:
-        json.dump(compute(store, int(run_id)), sys.stdout, allow_nan=False)
-    return 0
+    order = json.load(sys.stdin)
+    with open_store(order["store"], create=False) as store:
+        report = compute(store, order["run"])
+    stop = stop_early([_decision(one) for one in (*order["verdicts"], report["verdict"])])
+    json.dump({"report": report, "stop": stop}, sys.stdout, allow_nan=False)
+
+
+def _decision(verdict: str) -> Decision:
+    """The verdict of a run as one on growth: what failed for another reason does not end a soak early."""
+    return "leak" if verdict == "leak" else "clean" if verdict == "clean" else "inconclusive"
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()
