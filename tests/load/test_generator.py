@@ -1,0 +1,157 @@
+"""The processes around the engine: started, heard, stopped, replaced, and gone when the parent is gone."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from soak.errors import SoakError
+from soak.load import LoadDelta, LoadGenerator, LoadPlan, ScenarioPlan
+from tests.load.conftest import Outcome, WireServer, hello, run
+
+Serve = Callable[..., WireServer]
+
+
+def test_two_workers_share_the_load_and_say_what_they_cost(serve: Serve) -> None:
+    """100 requests by two processes: all land, about half by each; CPU and memory are reported."""
+    server = serve(hello)
+    plan = LoadPlan(server.url, (ScenarioPlan(count=100),), cycle=1.5, cycles=1, quiet=0.3, workers=2)
+    outcome = run(plan)
+    assert outcome.total("landed") == 100
+    by_worker = {n: sum(delta.landed for delta in outcome.deltas if delta.worker == n) for n in (0, 1)}
+    assert by_worker == {0: 50, 1: 50}
+    assert outcome.total("worker_cpu_s") > 0
+    assert max(delta.worker_rss for delta in outcome.deltas) > 1_000_000
+
+
+def test_a_worker_that_dies_is_replaced_and_its_gap_is_recorded(serve: Serve) -> None:
+    """Killed in the middle: a gap is reported, a new process goes on, and everything due is accounted for."""
+    server = serve(hello)
+    plan = LoadPlan(server.url, (ScenarioPlan(rate=50),), cycle=5.0, cycles=1, quiet=0.5)
+    killed: list[int] = []
+
+    def kill(generator: LoadGenerator, now: float) -> None:
+        if not killed and server.clients and len(server.clients[0].received) > 500:
+            killed.extend(generator.pids)
+            os.kill(killed[0], signal.SIGKILL)
+
+    outcome = run(plan, kill)
+    assert killed
+    gaps = [gap for delta in outcome.deltas for gap in delta.gaps]
+    assert len(gaps) == 1
+    assert "-9" in gaps[0][2]
+    assert outcome.total("landed") > 50
+    last = [delta for delta in outcome.deltas if delta.t1 > gaps[0][1]]
+    assert sum(delta.landed for delta in last) > 50
+
+
+def test_stop_ends_it_in_order(serve: Serve) -> None:
+    """The workers report what was still due and are gone; a second stop and close do nothing."""
+    server = serve(hello)
+    plan = LoadPlan(server.url, (ScenarioPlan(rate=50),), cycle=60.0, cycles=2, quiet=5.0)
+    generator = LoadGenerator(plan)
+    generator.start(time.monotonic())
+    pids = generator.pids
+    deltas: list[LoadDelta] = []
+    while not Outcome(deltas).total("landed"):
+        select.select([generator], [], [], 2)
+        deltas += generator.poll()
+    generator.stop()
+    deltas += generator.poll()
+    assert not generator.running
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert Outcome(deltas).counts("errors") == {}
+    generator.stop()
+    generator.close()
+
+
+def test_poll_never_blocks_and_fileno_tells_when_to_call_it(serve: Serve) -> None:
+    """A poll with nothing there returns at once; a delta makes the descriptor readable."""
+    generator = LoadGenerator(LoadPlan(serve(hello).url, cycle=60.0, quiet=5.0))
+    generator.start(time.monotonic())
+    try:
+        began = time.monotonic()
+        assert generator.poll() == []
+        assert time.monotonic() - began < 0.2
+        assert select.select([generator], [], [], 10)[0]
+        assert generator.poll()
+    finally:
+        generator.close()
+
+
+def test_a_parent_that_does_not_listen_loses_nothing(serve: Serve) -> None:
+    """Not polled until the end, the worker adds up: every request is reported, and the load was not held up."""
+    server = serve(hello)
+    plan = LoadPlan(server.url, (ScenarioPlan(count=120),), cycle=2.5, cycles=1, quiet=0.5)
+    generator = LoadGenerator(plan)
+    generator.start(time.monotonic() + 0.4)
+    worker = psutil.Process(generator.pids[0])
+    try:
+        while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.05)
+        deltas = []
+        while generator.running:
+            deltas += generator.poll()
+        assert Outcome(deltas).total("landed") == 120
+    finally:
+        generator.close()
+
+
+PARENT = """
+import sys, time
+from soak.load import LoadGenerator, LoadPlan
+generator = LoadGenerator(LoadPlan(sys.argv[1], cycle=60.0, quiet=5.0))
+generator.start(time.monotonic())
+print(generator.pids[0], flush=True)
+time.sleep(60)
+"""
+
+
+def test_nothing_outlives_the_parent(serve: Serve, tmp_path: Path) -> None:
+    """kill -9 of the parent: its worker is gone within seconds."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, script, serve(hello).url], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert worker.wait(10) is None or not worker.is_running()
+
+
+def test_a_folder_with_modules_of_our_names_disturbs_nothing(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A logging.py and an asyncio.py where soak is called: the worker does not import them."""
+    for name in ("logging.py", "asyncio.py", "soak.py"):
+        (tmp_path / name).write_text("raise SystemExit('imported by accident')\n")
+    monkeypatch.chdir(tmp_path)
+    plan = LoadPlan(serve(hello).url, (ScenarioPlan(count=5),), cycle=1.2, cycles=1, quiet=0.2)
+    assert run(plan).total("landed") == 5
+
+
+@pytest.mark.parametrize(
+    ("plan", "code"),
+    [
+        (LoadPlan("ftp://127.0.0.1"), "load_url"),
+        (LoadPlan("http://127.0.0.1", quiet=4000.0), "load_shape"),
+        (LoadPlan("http://127.0.0.1", (ScenarioPlan(kind="carrier-pigeon"),)), "load_unsupported"),
+        (LoadPlan("http://127.0.0.1", profile="waltz"), "load_unsupported"),
+        (LoadPlan("http://127.0.0.1", (ScenarioPlan(headers={"A": "b\r\nEvil: 1"}),)), "load_header"),
+    ],
+)
+def test_what_cannot_be_driven_is_refused_before_anything_starts(plan: LoadPlan, code: str) -> None:
+    """A wrong URL, no loaded part, an unknown kind or profile, a header with a line break."""
+    with pytest.raises(SoakError) as refused:
+        LoadGenerator(plan)
+    assert refused.value.code == code
