@@ -49,7 +49,7 @@ class Agent:
         self.server = Server(settings["SOAK_AGENT_DIR"], self.answer, self.look)
 
     def begin(self) -> None:
-        """Open the socket, listen for births, choose the heap backend."""
+        """Open the socket, listen for births, choose the heap backend, and serve when all of it is there."""
         self.server.open()
         self.births = Births(self.server.wake_read, self.server.idents)
         self.handles = Handles(self.births)
@@ -62,6 +62,7 @@ class Agent:
             after_in_parent=self._unheard(self.server.resume),
             after_in_child=self._unheard(self.reborn),
         )
+        self.server.restart()
 
     def _unheard(self, act: Any) -> Any:
         """`act` as something that never raises and whose own handles are not noted as the target's."""

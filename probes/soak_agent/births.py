@@ -1,9 +1,9 @@
 """Who made what: an audit hook and two registries write down the stack in which each handle was born.
 
 Audit hooks cannot be removed, so this one looks an event up in a table that `stop()` empties. Threads before Python
-3.12 and tasks raise no event: there the interpreter's own private registries (`threading._limbo`, the weak set of tasks) are
-given a class that notes the addition. Tables are keyed by what the kernel or the interpreter reuses (descriptor number,
-object address), so that they cannot outgrow the number of things alive at a time.
+3.12 and tasks raise no event: there the interpreter's own private registries (`threading._limbo`, the weak set of
+tasks) are given a class that notes the addition. Tables are keyed by what the kernel or the interpreter reuses
+(descriptor number, object address), so that they cannot outgrow the number of things alive at a time.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FORKS = 4096  # child events kept between readings
 PATHS = 8192  # temporary files and databases remembered
+CLAIMED = 8  # descriptors looked at when a child is made
 OBJECTS = 100_000  # addresses remembered before the dead are swept out
 TMP_PLACES = (os.environ.get("TMPDIR") or "/tmp", "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked at, not used
 TMP = tuple({os.path.join(os.path.realpath(place), "") for place in TMP_PLACES})
@@ -217,8 +218,19 @@ class Births:
     def _child(self, name: str, made: Any = None) -> None:
         if len(self.forks) >= FORKS:
             del self.forks[: FORKS // 2]
-        born = self.boot_clock(7)  # CLOCK_BOOTTIME, the axis of start times in /proc
-        self.forks.append((born, name, self.chain(), made))
+        born, chain = self.boot_clock(7), self.chain()  # CLOCK_BOOTTIME, the axis of start times in /proc
+        self.forks.append((born, name, chain, made))
+        self._claim_pipes(chain)
+
+    def _claim_pipes(self, chain: Chain) -> None:
+        """Pipes and terminals are made without an event; those just made for a child are at the end of the numbers."""
+        following, now = self._next_fd(), self.clock()
+        for number in range(max(3, following - CLAIMED), following):
+            facts = _facts(number)
+            if facts is not None and facts.st_mode & 0o170000 in (0o010000, 0o020000):  # a pipe, a character device
+                born = self.fds.get(number)
+                if born is None or born[1] != facts.st_ino:
+                    self.fds[number] = (chain, facts.st_ino, now)
 
     def _popen(self, args: Any) -> None:
         owner = sys._getframe(2).f_locals.get("self")  # Popen._execute_child
@@ -233,7 +245,14 @@ class Births:
 
     def _forkpty(self, args: Any) -> None:
         self._child("")
-        self.fds[self._next_fd()] = (self.chain(), "/dev/ptmx", self.clock())
+        self.fds[self._next_fd()] = (self.chain(), "ptmx", self.clock())
+
+
+def _facts(number: int) -> os.stat_result | None:
+    try:
+        return os.fstat(number)
+    except OSError:
+        return None
 
 
 def _hook(handlers: dict[str, Any], own: set[int], ident: Any) -> Any:

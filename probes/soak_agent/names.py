@@ -45,8 +45,9 @@ class Names:
 
 def _spans(code: Any, found: Ranges) -> None:
     lines = [line for line in _lines(code) if line]
-    if lines:
-        found.append((min(code.co_firstlineno, *lines), max(lines), getattr(code, "co_qualname", code.co_name)))
+    body = [line for line in lines if line > code.co_firstlineno] or lines  # the `def` line runs in the scope around it
+    if body:
+        found.append((min(body), max(body), getattr(code, "co_qualname", code.co_name)))
     for constant in code.co_consts:
         if hasattr(constant, "co_consts"):
             _spans(constant, found)

@@ -52,27 +52,26 @@ class Server:
         self.gone = self.allocate_lock()
 
     def open(self) -> None:
-        """Make the socket `<pid>.sock` and start the thread; OSError when the folder is not private to this user."""
+        """Make the socket `<pid>.sock`; OSError when the folder is not private to this user."""
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
         folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             facts = os.fstat(folder)
             if facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
                 raise PermissionError(self.directory)
-            path = f"/proc/self/fd/{folder}/{os.getpid()}.sock"  # short whatever the folder's name is
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                pass
+            place = f"/proc/self/fd/{folder}/"  # short whatever the folder's name is
+            name, early = f"{place}{os.getpid()}.sock", f"{place}.{os.getpid()}"
+            if os.path.lexists(early):
+                os.unlink(early)
             self.listener = self.socket.socket(self.socket.AF_UNIX, self.socket.SOCK_STREAM)
-            self.listener.bind(path)
+            self.listener.bind(early)
             self.listener.listen(CONNECTIONS)
+            os.rename(early, name)  # under its name only when somebody listens
         finally:
             os.close(folder)
         self.wake_read, self.wake_write = os.pipe()
         for number in (self.listener.fileno(), self.wake_read, self.wake_write):
             self.inodes[number] = os.fstat(number).st_ino
-        self.restart()
 
     def restart(self) -> None:
         """Start the thread on the sockets that are open."""
@@ -134,6 +133,7 @@ class Server:
         self._new_locks()
         self.close()
         self.open()
+        self.restart()
 
     def leave(self) -> None:
         """End for good, once the reply under way is sent; the socket's name goes at once."""
@@ -165,7 +165,7 @@ class Server:
             wait = next(pauses, None)
             events = poll.poll(None if wait is None else int(wait * 1000))
             if wait is not None:
-                self.look()
+                self._look()
             for number, _ in events:
                 if not self.ours(number):
                     poll.unregister(number)
@@ -182,6 +182,12 @@ class Server:
                     break
         if self.ended:
             self.close()
+
+    def _look(self) -> None:
+        try:
+            self.look()
+        except Exception:  # the modules of the target are in a state nobody expected: they are looked at again later
+            pass
 
     def _forget(self, number: int) -> None:
         """The target closed a descriptor of ours; without a listener there is nothing left to serve."""

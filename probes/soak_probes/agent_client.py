@@ -152,6 +152,8 @@ class AgentClient:
                 raise OSError("the socket belongs to another user")
         except OSError as error:
             connection.close()
+            if isinstance(error, ConnectionRefusedError):  # its process has ended; it could not clean up
+                (self._directory / f"{pid}.sock").unlink(missing_ok=True)
             raise AgentError(f"no agent in process {pid}: {error}") from error
         connection.setblocking(False)
         self._connections[pid] = connection

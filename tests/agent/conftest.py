@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import soak_agent
 from soak_probes.agent_client import AgentClient
 
@@ -71,12 +74,15 @@ class Guest:
 
     def errors(self) -> str:
         """End the target and give what it wrote to standard error."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.process.terminate()
-        self.process.wait(10)
+        self.kill()
         assert self.process.stderr is not None
         return self.process.stderr.read()
+
+    def kill(self) -> None:
+        """End the target and all it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 @pytest.fixture
@@ -94,7 +100,7 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Guest]]:
             variables.update(soak_agent.environment(tmp_path / "agent", base_env=variables, **settings))
         process = subprocess.Popen(
             [python, *options, str(script)], cwd=cwd or tmp_path, env=variables, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         guest = Guest(process, AgentClient(tmp_path / "agent"))
         started.append(guest)
@@ -103,8 +109,7 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Guest]]:
     yield start
     for guest in started:
         guest.client.close()
-        guest.process.kill()
-        guest.process.wait()
+        guest.kill()
         for stream in (guest.process.stdin, guest.process.stdout, guest.process.stderr):
             if stream is not None:
                 stream.close()

@@ -1,4 +1,4 @@
-"""The guest imports nothing but the standard library, little of that, and leaves no trace at the target's first line."""
+"""The guest imports nothing but the standard library, little of that, and leaves no trace at the first line."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 import soak_agent
 
 from .conftest import Guest

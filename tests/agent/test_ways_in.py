@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 import soak_agent
 
 from .conftest import Guest
@@ -21,7 +22,7 @@ sys.stdin.readline()
 
 
 def test_environment_keeps_the_path_of_the_target_behind_ours(tmp_path: Path) -> None:
-    """PYTHONPATH begins with the bootstrap folder; an empty one adds no empty entry (that would be the current folder)."""
+    """PYTHONPATH begins with the bootstrap folder; an empty one adds no empty entry (it would mean the current folder)."""
     assert soak_agent.environment(tmp_path / "a", base_env={})["PYTHONPATH"] == soak_agent.BOOTSTRAP
     kept = soak_agent.environment(tmp_path / "a", base_env={"PYTHONPATH": "/x:/y"})["PYTHONPATH"]
     assert kept == f"{soak_agent.BOOTSTRAP}:/x:/y"
@@ -120,7 +121,7 @@ def test_a_folder_that_cannot_be_written_leaves_the_target_running(
 
 
 def test_a_target_with_a_patched_open_and_a_read_only_folder(launch: Callable[..., Guest], tmp_path: Path) -> None:
-    """builtins.open replaced by something that raises, and a working folder without write permission, change nothing."""
+    """builtins.open replaced by something that raises, and a folder without write permission, change nothing."""
     folder = tmp_path / "readonly"
     folder.mkdir(mode=0o500)
     source = """
