@@ -1,6 +1,7 @@
 """What soak.toml may say but soak cannot do yet: refused when it is written, never ignored.
 
-This is the one place for it. Whoever builds the feature deletes its line.
+This is the one place for it. Whoever builds the feature deletes its line and writes the reference anew:
+`python -m soak.config.reference > docs/reference-configuration.md`.
 """
 
 from __future__ import annotations
