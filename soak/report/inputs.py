@@ -113,15 +113,6 @@ class RunData:
         """Every allocating stack with what each reading said of it."""
         return self.store.sites(self.run.id)
 
-    def heap_errors(self, times: Floats) -> Floats:
-        """Standard error of the sampled heap at `times`, in bytes: that of its sites in quadrature; 0 where exact."""
-        variance: dict[int, float] = {}
-        for site in self.sites:
-            for point in site.points:
-                variance[point.cycle] = variance.get(point.cycle, 0.0) + (point.error or 0.0) ** 2
-        cycles = (times // self.cycle_seconds).astype(int).tolist()
-        return np.sqrt([variance.get(cycle, 0.0) for cycle in cycles])
-
     @cached_property
     def agent_bytes(self) -> tuple[Floats, Floats]:
         """What the agent and its tracer held in all processes together, per cycle; empty without readings."""

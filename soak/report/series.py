@@ -104,7 +104,6 @@ def _judge_one(data: RunData, info: SeriesInfo, memory: str) -> Judged:
         quantum=_quantum(info),
         trough=data.trough,
         restarts=data.restarts,
-        errors=data.heap_errors(times) if info.name == "python_heap" and info.process == TOTAL else None,
     )
     floors = _floors(data, times, values, verdict.cycles_used)
     row = _row(data, info, values, verdict, limit, warnings)

@@ -14,11 +14,12 @@ from soak.analysis.results import SiteResult
 from soak.report.code import CodeLines
 from soak.report.fingerprint import fingerprint, place
 from soak.report.inputs import Floats, RunData
-from soak.report.owner import STANDARD, Frame, Owners, is_agent
+from soak.report.owner import APPLICATION, STANDARD, Frame, Owners, is_agent
 
 MOST_SITES = 20  # of a finding; a person reads three
 MOST_FRAMES = 30  # of a traceback: the innermost
 MOST_STACKS = 100  # of a flame graph: finer than a screen can show
+NOBODYS = 0.5
 TRUNK_SHARE = 0.8  # of the growth that has to pass a frame for it to be named as the way all of it comes
 
 
@@ -45,6 +46,18 @@ class Group:
     stacks: dict[tuple[Frame, ...], Floats] = field(default_factory=dict)
     partial: bool = False
     details: dict[str, int] = field(default_factory=dict)
+
+    def errors(self) -> Floats:
+        """The error of a sampled site, as one per reading that gives its slope the error it has.
+
+        What lives on is sampled once, so readings share the error of their common part: from one to the next it walks
+        by q = (v_last - v_first) / (m - 1). The slope of such a walk over m readings has the variance 6 q / 5 m (in
+        readings), that of independent errors s^2 12 / m (m^2 - 1): equal for s^2 = q (m^2 - 1) / 10.
+        """
+        judged = self.variance[1:] if self.variance.size >= 4 else self.variance
+        m = judged.size
+        walk = max(0.0, float(judged[-1] - judged[0])) / max(m - 1, 1)
+        return np.full(self.variance.size, np.sqrt(walk * (m * m - 1) / 10.0))
 
     def heaviest(self) -> tuple[Frame, ...]:
         """The stack that grew most."""
@@ -108,21 +121,30 @@ class Attributor:
         return self._ranked(grouping, growth_per_hour)
 
     def _ranked(self, grouping: _Grouping, total: float) -> Attribution:
-        groups = {key: group for key, group in grouping.groups.items() if group.values[-1] > group.values[0]}
+        groups = {key: group for key, group in grouping.groups.items() if np.ptp(group.values) > 0}
         if not groups or grouping.times.size < 2:
             return Attribution([], None, [], {"frames": [], "stacks": [], "rest": 0.0})
         judged = judge_sites(
-            {key: (grouping.times, g.values, np.sqrt(g.variance)) for key, g in groups.items()},
+            {key: (grouping.times, g.values, g.errors()) for key, g in groups.items()},
             self.data.cycle_seconds,
             total,
             self.data.restarts,
             births={key: g.births for key, g in groups.items() if any(g.births)},
         )
         growing = [result for result in judged if result.growth_per_hour > 0]
+        growing.sort(key=lambda result: (not sure(result), -self._guilt(groups[result.key], result)))
         sites = [self._site(groups[result.key], result, grouping.times) for result in growing[:MOST_SITES]]
-        explained = sum(result.share for result in growing if result.significant)
+        explained = sum(result.share for result in growing if sure(result))
         stacks = _growth_of_stacks(groups, grouping.times)
         return Attribution(sites, min(1.0, max(0.0, 1.0 - explained)), self._trunk(stacks), self._tree(stacks))
+
+    def _guilt(self, group: Group, result: SiteResult) -> float:
+        """What sites are listed by: growth less three errors; of the standard library without callers, half of it.
+
+        A line of the standard library alone names nobody, and what it grows by has other lines to tell of it.
+        """
+        nobody = self.owners.likely(list(group.heaviest())) is None
+        return result.rank_value * (NOBODYS if nobody and result.rank_value > 0 else 1.0)
 
     def _site(self, group: Group, result: SiteResult, times: Floats) -> dict[str, Any]:
         stack = [frame for frame in group.heaviest() if not is_agent(frame)]
@@ -144,7 +166,7 @@ class Attributor:
             "traceback": [self.frame(frame) for frame in stack[-MOST_FRAMES:]],
             "types": [],
             "held_by": [],
-            "significant": result.significant,
+            "significant": sure(result),
             "bounded": result.cohort == "bounded",
             "live": float(group.values[-1]),
             "stacks": len(group.stacks),
@@ -204,13 +226,16 @@ class _Grouping:
     def group(self, stack: Sequence[Frame]) -> Group | None:
         """The site of a stack; None for the agent's own.
 
-        An allocation inside the standard library belongs to whoever called it: json's decoder is nobody's leak.
+        An allocation inside the standard library belongs to whoever called it: json's decoder is nobody's leak. In
+        the application every line is a site; in a dependency a function is one, for nobody changes its lines (unless
+        its callers are not known: then the line is all there is to tell one leak from another).
         """
         if not stack or is_agent(stack[-1]):
             return None
         likely = self.owners.likely(list(stack))
         in_standard = self.owners.of(stack[-1][0]) == STANDARD
-        key = likely[0] if likely and in_standard else stack[-1]
+        frame, owner = likely if likely and in_standard else (stack[-1], self.owners.of(stack[-1][0]))
+        key = frame if owner == APPLICATION or len(stack) == 1 else (frame[0], frame[2])
         if key not in self.groups:
             size = self.times.size
             self.groups[key] = Group(np.zeros(size), np.zeros(size), np.zeros(size), [{} for _ in range(size)])
@@ -222,6 +247,15 @@ class _Grouping:
         group.counts[at] += count
         by_stack = group.stacks.setdefault(tuple(stack), np.zeros(self.times.size))
         by_stack[at] += value
+
+
+def sure(result: SiteResult) -> bool:
+    """Whether a site grows for certain: after the correction for all that were looked at, or by three of its errors.
+
+    With the few cycles of a short run the correction lets nothing through; what chance puts beyond three errors then
+    has next to no share.
+    """
+    return result.significant or result.rank_value > 0
 
 
 def target_cwd(data: RunData) -> str | None:

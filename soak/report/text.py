@@ -198,8 +198,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def _said(row: dict[str, Any]) -> str:
     if row["limit_per_hour"] is None:
         return "no limit"
-    more = f" +{row['cycles_needed']} cycles" if row["verdict"] == "inconclusive" and row["cycles_needed"] else ""
-    return ("accepted" if row.get("accepted") else row["verdict"]) + ("" if row["gates"] else " *") + more
+    return ("accepted" if row.get("accepted") else str(row["verdict"])) + ("" if row["gates"] else " *")
 
 
 def _series_notes(rows: list[dict[str, Any]]) -> list[str]:
@@ -209,6 +208,10 @@ def _series_notes(rows: list[dict[str, Any]]) -> list[str]:
             if row["gates"] or code != "no_limit":
                 told.setdefault(code, []).append(row["name"])
     notes = [f"{', '.join(dict.fromkeys(names))}: {meaning(code)}" for code, names in told.items()]
+    open_rows = [row for row in rows if row["gates"] and row["verdict"] == "inconclusive" and row["cycles_needed"]]
+    if open_rows:
+        needed = ", ".join(f"{row['name']} {row['cycles_needed']}" for row in open_rows)
+        notes.append(f"More cycles that would decide: {needed}")
     return [*notes, *(["* explains, does not decide"] if any(not row["gates"] for row in rows) else [])]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -223,11 +224,17 @@ def test_stored_report_is_used_only_when_it_is_final(store: Store) -> None:
     assert "mark" not in load_or_compute(store, run_id, fresh=True)
 
 
-def test_program_prints_the_report_as_json(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    """The short-lived analysis process writes one JSON object to stdout."""
+def test_program_prints_the_report_as_json(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The short-lived analysis process reads an order from stdin and answers with the report, and whether to stop."""
     run_id = make_run(store, Plan())
-    assert main([store.url, str(run_id)]) == 0
-    VALIDATOR.validate(json.loads(capsys.readouterr().out))
+    order = {"store": store.url, "run": run_id, "verdicts": ["inconclusive"] * 7}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(order)))
+    main()
+    answer = json.loads(capsys.readouterr().out)
+    VALIDATOR.validate(answer["report"])
+    assert answer["stop"] is True  # clean after eight cycles
 
 
 @pytest.mark.parametrize(
