@@ -227,15 +227,14 @@ class _Grouping:
         """The site of a stack; None for the agent's own.
 
         An allocation inside the standard library belongs to whoever called it: json's decoder is nobody's leak. In
-        the application every line is a site; in a dependency a function is one, for nobody changes its lines (unless
-        its callers are not known: then the line is all there is to tell one leak from another).
+        the application every line is a site; in a dependency a function is one, for nobody changes its lines.
         """
         if not stack or is_agent(stack[-1]):
             return None
         likely = self.owners.likely(list(stack))
         in_standard = self.owners.of(stack[-1][0]) == STANDARD
         frame, owner = likely if likely and in_standard else (stack[-1], self.owners.of(stack[-1][0]))
-        key = frame if owner == APPLICATION or len(stack) == 1 else (frame[0], frame[2])
+        key = frame if owner == APPLICATION else (frame[0], frame[2])
         if key not in self.groups:
             size = self.times.size
             self.groups[key] = Group(np.zeros(size), np.zeros(size), np.zeros(size), [{} for _ in range(size)])
