@@ -80,7 +80,13 @@ static void after_fork_in_child(void) {
 /* --- installing the hooks --------------------------------------------------------------------------------------- */
 
 /* Is the process's malloc ours? (The name malloc in this file means whoever provides it, so it cannot be compared.) */
-EXPORT int soak_heap_native(void) { return dlsym(RTLD_DEFAULT, "malloc") == (void *)our_malloc; }
+EXPORT int soak_heap_native(void) {
+#ifdef SOAK_WITHOUT_NATIVE
+    return 0;
+#else
+    return dlsym(RTLD_DEFAULT, "malloc") == (void *)our_malloc;
+#endif
+}
 
 static struct {
     void *ctx;
@@ -136,10 +142,13 @@ static size_t pool_limit(int domain) {
 }
 
 static void install(int domain) {
-    struct allocator ours = hooked[domain];
+    struct allocator ours = hooked[domain], below;
     if (hooks.installed[domain] && reaches(domain, 64)) return;
-    api.get_allocator(domain, &wrapped[domain].to);
-    wrapped[domain].pools = domain == DOMAIN_RAW ? SIZE_MAX : pool_limit(domain);
+    api.get_allocator(domain, &below);
+    if (memcmp(&below, &wrapped[domain].to, sizeof below)) { /* a thread may still be on its way through the old hook */
+        wrapped[domain].to = below;
+        wrapped[domain].pools = domain == DOMAIN_RAW ? SIZE_MAX : pool_limit(domain);
+    }
     ours.ctx = wrapped[domain].to.ctx;
     api.set_allocator(domain, &ours);
     hooks.installed[domain] = 1;
@@ -202,6 +211,9 @@ EXPORT int soak_heap_hooked(void) {
         if (!reaches(domain, 64)) return 0;
     return 1;
 }
+
+/* Makes the calling thread's draws repeatable; 0: from the clock at its next allocation. */
+EXPORT void soak_heap_seed(uint64_t seed) { mine.random = seed ? mix(seed, 1) | 1 : 0; }
 
 EXPORT void soak_heap_mark(int number) { atomic_store_explicit(&cycle, number, memory_order_relaxed); }
 

@@ -7,9 +7,19 @@ static _Atomic size_t own_total;
 
 static size_t page_round(size_t bytes) { return (bytes + 4095) & ~(size_t)4095; }
 
-/* Zeroed pages, or NULL. The system call is made directly: under LD_PRELOAD mmap() is our own hook. */
+/* The system calls are made directly: under LD_PRELOAD mmap() is our own hook. (The sanitizers have to see them.) */
+#ifdef SOAK_WITHOUT_NATIVE
+#define KERNEL_MMAP(bytes) mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+#define KERNEL_MUNMAP(p, bytes) munmap(p, bytes)
+#else
+#define KERNEL_MMAP(bytes) \
+    (void *)syscall(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L)
+#define KERNEL_MUNMAP(p, bytes) syscall(SYS_munmap, p, bytes)
+#endif
+
+/* Zeroed pages, or NULL. */
 static void *own_map(size_t bytes) {
-    void *p = (void *)syscall(SYS_mmap, NULL, page_round(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
+    void *p = KERNEL_MMAP(page_round(bytes));
     if (p == MAP_FAILED) return NULL;
     atomic_fetch_add_explicit(&own_total, page_round(bytes), memory_order_relaxed);
     return p;
@@ -17,7 +27,7 @@ static void *own_map(size_t bytes) {
 
 static void own_unmap(void *p, size_t bytes) {
     if (!p) return;
-    syscall(SYS_munmap, p, page_round(bytes));
+    KERNEL_MUNMAP(p, page_round(bytes));
     atomic_fetch_sub_explicit(&own_total, page_round(bytes), memory_order_relaxed);
 }
 

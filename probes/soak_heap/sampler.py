@@ -87,10 +87,14 @@ class HeapSampler:
         """Whether allocations are being sampled now."""
         return self._running
 
-    def start(self, interval_bytes: int = 65536) -> None:
-        """Begin sampling; without effect when it is on. Raises RuntimeError where it is not available."""
+    def start(self, interval_bytes: int = 65536, seed: int = 0) -> None:
+        """Begin sampling; without effect when it is on. Raises RuntimeError where it is not available.
+
+        A `seed` makes the calling thread's draws repeatable; 0 leaves them to the clock.
+        """
         ok, why = self.available()
         if ok:
+            self._gil.soak_heap_seed(seed)
             why = self._refusal(self._gil.soak_heap_start, float(interval_bytes))
         if why:
             raise RuntimeError(why)
@@ -158,6 +162,7 @@ class HeapSampler:
         if self._gil.soak_heap_abi() != ABI:
             return "the library is of another version of soak"
         self._gil.soak_heap_start.argtypes = (ctypes.c_double, ctypes.c_char_p, ctypes.c_size_t)
+        self._gil.soak_heap_seed.argtypes = (ctypes.c_uint64,)
         self._gil.soak_heap_own_bytes.restype = ctypes.c_uint64
         self._free.soak_heap_dump_free.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
         return self._refusal(self._gil.soak_heap_prepare, sys.version_info[1])

@@ -174,7 +174,9 @@ INLINE void freeing(const void *p) {
 }
 
 #include "hooks.h"
+#ifndef SOAK_WITHOUT_NATIVE /* the sanitizers bring a malloc of their own */
 #include "native.h"
+#endif
 #include "dump.h"
 #include "selftest.h"
 #include "control.h"

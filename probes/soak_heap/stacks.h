@@ -132,7 +132,7 @@ static uint32_t add_stack(uint64_t h, const uint32_t *ids, const struct walk *w,
     struct stack s = {h, caller, COUNT_OF(book.refs, uint32_t), 0, (uint16_t)w->depth, (uint16_t)w->partial, 0};
     uint32_t n = COUNT_OF(book.stacks, struct stack);
     if (!vec_reserve(&book.refs, (size_t)w->depth * 4) || !vec_reserve(&book.stacks, sizeof s)) return 0;
-    memcpy(book.refs.data + book.refs.used, ids, (size_t)w->depth * 4);
+    if (w->depth) memcpy(book.refs.data + book.refs.used, ids, (size_t)w->depth * 4);
     book.refs.used += (size_t)w->depth * 4;
     memcpy(book.stacks.data + book.stacks.used, &s, sizeof s);
     book.stacks.used += sizeof s;
@@ -154,7 +154,7 @@ static uint32_t intern_stack(const struct walk *w, uintptr_t caller) {
     for (i = (uint32_t)h & (ix->size - 1); ix->slot[i]; i = (i + 1) & (ix->size - 1)) {
         const struct stack *s = &STACKS[ix->slot[i] - 1];
         if (s->hash == h && s->caller == caller && s->depth == w->depth &&
-            !memcmp(REFS + s->first, ids, (size_t)w->depth * 4))
+            (!w->depth || !memcmp(REFS + s->first, ids, (size_t)w->depth * 4)))
             return ix->slot[i];
     }
     return add_stack(h, ids, w, caller);

@@ -1,0 +1,77 @@
+"""What the heap sampler's tests share: the compiled library, the interpreters there are, and a way to run a guest."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soak_heap.build import compile_library
+
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE.parents[1] / "probes" / "soak_heap"
+MINORS = (9, 10, 11, 12, 13, 14)
+
+Guest = Callable[..., dict[str, Any]]
+
+
+def find_python(minor: int) -> str | None:
+    """A Python 3.<minor>: this one, one named in SOAK_PYTHONS (colon-separated), one of pyenv's, or one on PATH."""
+    if sys.version_info[1] == minor:
+        return sys.executable
+    named = [Path(p) for p in os.environ.get("SOAK_PYTHONS", "").split(":") if f"3.{minor}" in p]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = named + sorted(pyenv.glob(f"3.{minor}.*/bin/python"))
+    return str(found[-1]) if found else shutil.which(f"python3.{minor}")
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sampler compiled from the source as it is now."""
+    if not shutil.which(os.environ.get("CC", "cc")):
+        pytest.skip("no C compiler on this machine")
+    output = tmp_path_factory.mktemp("soak_heap") / "_soak_heap.so"
+    why = compile_library(output)
+    assert not why, why
+    return output
+
+
+@pytest.fixture(params=MINORS, ids=lambda minor: f"3.{minor}")
+def python(request: pytest.FixtureRequest) -> str:
+    """Each interpreter that can be had, by name."""
+    found = find_python(request.param)
+    if found is None:
+        pytest.skip(f"Python 3.{request.param} is not on this machine (SOAK_PYTHONS can name one)")
+    return found
+
+
+@pytest.fixture
+def guest(library: Path) -> Guest:
+    """`guest("leak.py", python=..., preload=..., arguments...)` runs guests/leak.py and gives back what it printed."""
+
+    def run(
+        script: str, *arguments: object, python: str = sys.executable, preload: bool = False, **environ: str
+    ) -> Any:
+        environment = guest_environment(library, preload=preload) | environ
+        command = [python, str(HERE / "guests" / script), *map(str, arguments)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+        assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run
+
+
+def guest_environment(library: Path, *, preload: bool = False) -> dict[str, str]:
+    """The environment of a guest that loads the sampler itself (guests/common.py)."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LD_"))}
+    environment |= {"SOAK_HEAP_SOURCE": str(SOURCE / "sampler.py"), "SOAK_HEAP_LIBRARY": str(library)}
+    if preload:
+        environment["LD_PRELOAD"] = str(library)
+    return environment

@@ -1,0 +1,48 @@
+"""Endless new code and stacks, few of them alive: prints what the sampler's tables came to."""
+
+import gc
+
+from common import answer, ready
+
+
+def make(n):
+    """A function of its own file, name and line."""
+    space = {}
+    exec(compile("\n" * (n % 500) + f"def f{n}(g): return g()", f"<made {n}>", "exec"), space)
+    return space[f"f{n}"]
+
+
+sampler = ready()
+sampler.start(64)
+kept = []
+sizes = []
+for i in range(12000):
+    block = make(i)(lambda: bytearray(600))
+    if i >= 11980:
+        kept.append(block)
+    if i % 1000 == 0:
+        sizes.append(sampler.own_bytes())
+names = {frame[2] for site in sampler.read(0) for frame in site["stack"]}
+lines = {frame[1] for site in sampler.read(0) for frame in site["stack"] if frame[2] == "f11990"}
+stats = sampler.stats()
+sampler.stop()
+after = sampler.own_bytes()
+
+gc.collect()
+sampler.start(65536, seed=1)
+heap = [[bytes(1000) for _ in range(1000)] for _ in range(130)]  # 130 MB: about 2,000 samples
+sampler.read(20)
+seconds = []
+for _ in range(20):
+    sampler.read(20)
+    seconds.append(sampler.dump_seconds)
+answer(
+    stats=stats,
+    sizes=sizes,
+    named=[f"f{i}" in names for i in range(11980, 12000)],
+    lines=sorted(lines),
+    after=after,
+    live=sampler.stats()["live"],
+    seconds=sorted(seconds)[0],
+    own=sampler.own_bytes(),
+)
