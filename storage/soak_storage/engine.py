@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -47,7 +48,7 @@ def open_engine(url: str, *, create: bool) -> sa.Engine:
 def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:
         raise SoakError("store_url", url=url.partition("://")[0]) from error
     if parsed.get_backend_name() == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
@@ -82,10 +83,26 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
-    sa.event.listen(engine, "connect", _on_connect)
+    path = Path(url.database or "")
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+        sa.event.listen(engine, "connect", _on_connect)
+    else:
+        engine = sa.create_engine(url, creator=lambda: _connect_read_only(path))
     sa.event.listen(engine, "begin", _on_begin)
     return engine
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    """A store that may only be read, such as an artifact of a CI job: WAL would want to write beside it.
+
+    `immutable` leaves the -wal file out, so one that holds commits is refused rather than overlooked.
+    """
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size:
+        raise sqlite3.OperationalError(f"it may only be read, and {wal.name} beside it is not merged into it")
+    uri = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -158,7 +175,7 @@ def upgrade(engine: sa.Engine) -> bool:
     """
     if schema_version(engine) == HEAD:
         return False
-    with writing(engine) as connection:
+    with available(engine), writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
         version = _version(connection)  # again: somebody may have been faster

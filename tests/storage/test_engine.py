@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,7 +66,10 @@ def test_reading_does_not_create_a_store(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["soak.db", "sqlite://", "sqlite:///:memory:", "mysql://u:hunter2@h/d", "://"])
+@pytest.mark.parametrize(
+    "url",
+    ["soak.db", "sqlite://", "sqlite:///:memory:", "mysql://u:hunter2@h/d", "://", "postgresql://u:hunter2@h:x/d"],
+)
 def test_what_is_no_store_is_refused(url: str) -> None:
     """Unknown databases, and such as would be gone afterwards; the password is not repeated."""
     with pytest.raises(SoakError) as raised:
@@ -80,6 +86,59 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_store(f"sqlite:///{path}")
     assert raised.value.code == "store_unusable"
     assert path.read_bytes() == b"not a database, " * 100
+
+
+READER = """
+import os, sys
+if os.geteuid() == 0:
+    import soak_storage.queries, sqlalchemy.dialects.sqlite  # while the folders they are in can be read
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+from soak.errors import SoakError
+from soak_storage import open_store
+from soak_storage.records import SampleRow
+try:
+    with open_store(sys.argv[1], create=False) as store:
+        print(list(store.samples(store.series(1)[0].id)[1]))
+        store.write(1, [SampleRow(9.0, "rss", "bytes", 9.0)])
+except SoakError as error:
+    print(error.code, error.message)
+"""
+
+
+@pytest.fixture
+def artifact() -> Iterator[Path]:
+    """A store in a folder where everybody may read and nobody write; pytest's own folders let only their user in."""
+    folder = Path(tempfile.mkdtemp(prefix="soak-artifact-"))
+    path = folder / "soak.db"
+    with open_store(f"sqlite:///{path}", environ={}) as store:
+        store.write(store.begin_run(START), [SampleRow(1.0, "rss", "bytes", 5.0)])
+    path.chmod(0o444)
+    folder.chmod(0o555)
+    yield path
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def read_as_nobody(path: Path) -> list[str]:
+    command = [sys.executable, "-c", READER, f"sqlite:///{path}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_a_store_that_may_only_be_read_is_read(artifact: Path) -> None:
+    """An artifact of a CI job can be shown where it is; writing into it is told, not tried for ever."""
+    values, refused = read_as_nobody(artifact)
+    assert values == "[5.0]"
+    assert "readonly" in refused
+    assert [path.name for path in artifact.parent.iterdir()] == ["soak.db"]
+
+
+def test_a_read_only_store_with_commits_beside_it_is_refused(artifact: Path) -> None:
+    """What is in the -wal file would be overlooked."""
+    artifact.parent.chmod(0o755)
+    artifact.with_name("soak.db-wal").write_bytes(b"x")
+    artifact.parent.chmod(0o555)
+    (refused,) = read_as_nobody(artifact)
+    assert "not merged" in refused
 
 
 def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
