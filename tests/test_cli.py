@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from soak import cli
 from soak.commands import DURATION, Globals
 from soak.errors import UsageError
+from tests.config.test_problems import MALFORMED
 
 
 def soak(*args: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -170,6 +171,19 @@ def test_a_malformed_configuration_is_two_without_a_traceback(tmp_path: Path) ->
     assert all(key in run.stderr for key in ("target.redy", "load.cycle", "target.url"))
     assert "did you mean ready" in run.stderr and "Traceback" not in run.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["soak.toml"]
+
+
+@pytest.mark.parametrize(("text", "keys"), [case[1:] for case in MALFORMED], ids=[case[0] for case in MALFORMED])
+def test_ten_malformed_configurations_end_with_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, keys: set[str]
+) -> None:
+    """Each names all its problems on stderr, without a traceback, and starts nothing."""
+    file = tmp_path / "soak.toml"
+    file.write_text(text)
+    assert cli.exit_code(["run", "-c", str(file)]) == 2
+    err = capsys.readouterr().err
+    assert all(f"{file}: {key}: " in err for key in keys) and "Traceback" not in err
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
