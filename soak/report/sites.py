@@ -19,7 +19,8 @@ from soak.report.owner import APPLICATION, STANDARD, Frame, Owners, is_agent
 MOST_SITES = 20  # of a finding; a person reads three
 MOST_FRAMES = 30  # of a traceback: the innermost
 MOST_STACKS = 100  # of a flame graph: finer than a screen can show
-NOBODYS = 0.5
+VAGUE = 0.5
+CONSTRUCTORS = ("__init__", "__new__", "__post_init__")
 TRUNK_SHARE = 0.8  # of the growth that has to pass a frame for it to be named as the way all of it comes
 
 
@@ -139,12 +140,15 @@ class Attributor:
         return Attribution(sites, min(1.0, max(0.0, 1.0 - explained)), self._trunk(stacks), self._tree(stacks))
 
     def _guilt(self, group: Group, result: SiteResult) -> float:
-        """What sites are listed by: growth less three errors; of the standard library without callers, half of it.
+        """What sites are listed by: growth less three errors, and half of it where the frame alone tells little.
 
-        A line of the standard library alone names nobody, and what it grows by has other lines to tell of it.
+        A line of the standard library without its callers names nobody, a constructor says what was made and not who
+        made it; what such sites grow by has other lines to tell of it.
         """
-        nobody = self.owners.likely(list(group.heaviest())) is None
-        return result.rank_value * (NOBODYS if nobody and result.rank_value > 0 else 1.0)
+        stack = group.heaviest()
+        maker = len(stack) == 1 and stack[0][2].rpartition(".")[2] in CONSTRUCTORS
+        vague = maker or self.owners.likely(list(stack)) is None
+        return result.rank_value * (VAGUE if vague and result.rank_value > 0 else 1.0)
 
     def _site(self, group: Group, result: SiteResult, times: Floats) -> dict[str, Any]:
         stack = [frame for frame in group.heaviest() if not is_agent(frame)]

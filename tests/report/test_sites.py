@@ -105,6 +105,17 @@ def test_lines_of_the_standard_library_are_summed_under_their_caller(store: Stor
     assert first["file"].endswith("json/decoder.py")
 
 
+def test_one_frame_that_names_nobody_comes_after_one_that_does(store: Store) -> None:
+    """Without callers a constructor and the standard library tell little: a somewhat smaller function comes first."""
+    sites: dict[Stack, float] = {
+        ((f"{STDLIB}/functools.py", 58, "update_wrapper"),): 1.5 * MB,
+        ((f"{PACKAGES}/aiohttp/web_response.py", 99, "StreamResponse.__init__"),): 1.4 * MB,
+        ((f"{PACKAGES}/aiohttp/web_app.py", 559, "Application._handle"),): 1.0 * MB,
+    }
+    functions = [site["function"] for site in run_with(store, sites)["sites"]]
+    assert functions == ["Application._handle", "update_wrapper", "StreamResponse.__init__"]
+
+
 def test_trunk_is_the_way_that_most_growth_takes(store: Store) -> None:
     """Growth spread over ten lines of a dependency still comes through one line of the application."""
     head = ((f"{CWD}/app.py", 22, "work"), (f"{PACKAGES}/openai/_client.py", 180, "copy"))
