@@ -23,12 +23,14 @@ class Globals:
     quiet: bool = False
     log_format: str = "text"
 
-    def load_config(self, *, cycle: float | None = None, cycles: int | None = None) -> Config:
+    def load_config(
+        self, *, cycle: float | None = None, cycles: int | None = None, url_is_enough: bool = False
+    ) -> Config:
         """The configuration that -c names, with --store and what else the command line says put in."""
         from soak.config import Overrides, load_config
 
         overrides = Overrides(cycle=cycle, cycles=cycles, store=self.store)
-        return load_config(self.config, overrides=overrides)
+        return load_config(self.config, overrides=overrides, url_is_enough=url_is_enough)
 
     def store_url(self) -> str:
         """The store that --store names, else that of the configuration, else soak.db in this folder."""

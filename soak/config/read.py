@@ -99,15 +99,22 @@ class Config:
 
 
 def load_config(
-    path: Path | None = None, *, environ: Mapping[str, str] = os.environ, overrides: Overrides = Overrides()
+    path: Path | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    overrides: Overrides = Overrides(),
+    url_is_enough: bool = False,
 ) -> Config:
-    """The configuration in `path` (default: soak.toml here); ConfigError names every problem at once."""
+    """The configuration in `path` (default: soak.toml here); ConfigError names every problem at once.
+
+    `url_is_enough`: for commands that only send load, no way to the target's process has to be written.
+    """
     path = Path(DEFAULT_FILE) if path is None else path
     place = Place(str(path), "", [], KNOWN_KEYS)
     secrets: dict[str, str] = {}
     tree = fill_in(read_toml(path), environ, place, secrets)
     _apply(overrides, tree, place)
-    config = _build(path, tree, place, environ, secrets)
+    config = _build(path, tree, place, environ, secrets, url_is_enough)
     if place.problems:
         raise ConfigError(_once(place.problems))
     return config
@@ -156,7 +163,12 @@ def _apply(overrides: Overrides, tree: dict[str, Any], place: Place) -> None:
 
 
 def _build(
-    path: Path, tree: dict[str, Any], place: Place, environ: Mapping[str, str], secrets: Mapping[str, str]
+    path: Path,
+    tree: dict[str, Any],
+    place: Place,
+    environ: Mapping[str, str],
+    secrets: Mapping[str, str],
+    url_is_enough: bool,
 ) -> Config:
     base = path.resolve().parent
     for name in tree:
@@ -174,7 +186,7 @@ def _build(
     sample = scaled_sample(one["sample"], _written(tree, "sample"), load)
     limits, notes = scaled_limits(one["limits"], _written(tree, "limits"), load)
     many = {name: _list(name, cls, tree, place, load) for name, cls in LISTS.items()}
-    rules.check_target(target, _raw(tree, "target"), place.key("target"), load)
+    rules.check_target(target, _raw(tree, "target"), place.key("target"), load, url_is_enough=url_is_enough)
     if not any(problem.key in ("load.cycle", "load.quiet") for problem in place.problems):
         rules.check_load(load, _raw(tree, "load"), place.key("load"))
         rules.check_sample(sample, _raw(tree, "sample"), place.key("sample"), load)

@@ -143,6 +143,15 @@ def test_the_store_is_found_without_a_valid_configuration(tmp_path: Path, monkey
     assert store_url(None, {}) == f"sqlite:///{tmp_path}/soak.db"
 
 
+def test_a_url_is_enough_for_load_alone(tmp_path: Path) -> None:
+    """`soak load` needs no process; two ways to one are an error there too."""
+    text = '[target]\nurl = "http://127.0.0.1:8000"\n'
+    assert read(tmp_path, text, url_is_enough=True).target.command == ()
+    for wrong, enough in ((text, False), (text + 'pid = 1\ncommand = ["x"]\n', True)):
+        with pytest.raises(ConfigError, match="exactly one of"):
+            read(tmp_path, wrong, url_is_enough=enough)
+
+
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     """No configuration is its own message with its own next step."""
     with pytest.raises(SoakError, match="soak init"):
