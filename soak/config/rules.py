@@ -26,7 +26,7 @@ _OPEN_MODEL = ("low", "high")
 
 
 def check_target(target: Target, raw: Table, place: Place, load: LoadConfig, *, url_is_enough: bool) -> None:
-    """Exactly one way to the target (or none where a url is enough), a url where there is load, a folder that exists."""
+    """One way to the target (or none where a url is enough), a url where there is load, a folder that exists."""
     ways = [name for name in ATTACH if name in raw]
     if len(ways) > 1 or not (ways or url_is_enough):
         found = "nothing" if not ways else " and ".join(ways)
