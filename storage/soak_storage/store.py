@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import time
-from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sa
 
-from soak.errors import SoakError
 from soak_storage import engine as engines
-from soak_storage import queries, records, tables
+from soak_storage import tables
 from soak_storage.intern import Interner
-from soak_storage.records import Record, RunInfo, RunStart, RunSummary
+from soak_storage.reader import Reader
+from soak_storage.records import Record, RunStart, RunSummary
 from soak_storage.redact import Redactor, secret_values
 from soak_storage.sql import inserted_id
 from soak_storage.writer import Writer
@@ -57,41 +55,21 @@ def _is_file(value: str) -> bool:
         return False
 
 
-class Store:
+class Store(Reader):
     """One open store; may be shared by threads (writes of one process queue up), not by forks."""
 
     def __init__(self, engine: sa.Engine, redactor: Redactor, wall: Callable[[], float]) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._redactor = redactor
         self._wall = wall
         self._interner = Interner()
         self._lock = threading.RLock()
         self._beats: dict[int, float] = {}
 
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give back every connection."""
-        self._engine.dispose()
-
-    @property
-    def url(self) -> str:
-        """Where it is, without the password."""
-        return self._engine.url.render_as_string(hide_password=True)
-
     @property
     def redactor(self) -> Redactor:
         """Masks the secrets that this store was told of; also for soak's own log."""
         return self._redactor
-
-    @property
-    def engine(self) -> sa.Engine:
-        """For the modules of this package."""
-        return self._engine
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -105,11 +83,6 @@ class Store:
                 raise
             self._interner.commit()
 
-    @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        with engines.available(self._engine), self._engine.connect() as connection:
-            yield connection
-
     # ------------------------------------------------------------------------------------------------------- runs
 
     def begin_run(self, start: RunStart) -> int:
@@ -117,6 +90,7 @@ class Store:
         self._redactor.learn(secret_values(start.config))
         values = {name: getattr(start, name) for name in RunStart.__slots__ if name not in ("config", "target")}
         values |= {
+            "version": self._said(start.version),
             "status": "running",
             "last_write": self._wall(),
             "config": self._redactor.mapping(start.config),
@@ -136,10 +110,14 @@ class Store:
         """What became known after the start; None leaves a value as it is."""
         values = {
             "target": None if target is None else self._redactor.mapping(target),
-            "version": version,
+            "version": self._said(version),
             "cycles_planned": cycles_planned,
         }
         self._update(run_id, {name: value for name, value in values.items() if value is not None})
+
+    def _said(self, text: str | None) -> str | None:
+        """What a command of the user's printed, for the store."""
+        return None if text is None else self._redactor.text(text)
 
     def resume_run(
         self, run_id: int, owner_pid: int, owner_start: int, config: Mapping[str, Any] | None = None
@@ -184,23 +162,6 @@ class Store:
             before = sa.update(table).where(table.c.name == name, table.c.baseline == label)
             connection.execute(before.values(baseline=None))
             connection.execute(sa.update(table).where(table.c.id == run_id).values(baseline=label))
-
-    def baseline(self, name: str, label: str = "baseline") -> RunSummary | None:
-        """The run that is the baseline `label` of the target `name`."""
-        return next((run for run in self.runs(name=name) if run.baseline == label), None)
-
-    def runs(self, limit: int | None = None, *, name: str | None = None) -> list[RunSummary]:
-        """Runs, newest first."""
-        with self._reading() as connection:
-            return queries.runs(connection, limit, name)
-
-    def run(self, run_id: int | None = None) -> RunInfo:
-        """One run, by default the latest; SoakError `no_run` when there is none."""
-        with self._reading() as connection:
-            found = queries.run(connection, run_id)
-        if found is None:
-            raise SoakError("no_run", run="the latest" if run_id is None else run_id, url=self.url)
-        return found
 
     def close_orphaned_runs(self, is_alive: Callable[[int, int], bool], *, host: str) -> list[int]:
         """Close as `interrupted` every running run whose owner is gone; returns their ids.
@@ -247,89 +208,3 @@ class Store:
             return last
         connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(last_write=now))
         return now
-
-    # ------------------------------------------------------------------------------------------------------ reading
-
-    def series(self, run_id: int) -> list[records.SeriesInfo]:
-        """The series of a run, totals first."""
-        with self._reading() as connection:
-            return queries.series(connection, run_id)
-
-    def samples(self, series_id: int) -> tuple[array[float], array[float]]:
-        """Times (s since the run began) and values of a series, two arrays of doubles; NaN is a gap.
-
-        Old samples may be thinned: there, each value is the mean of a bucket and its time the middle of it.
-        """
-        with self._reading() as connection:
-            return queries.samples(connection, series_id)
-
-    def buckets(self, series_id: int) -> list[records.BucketRow]:
-        """The thinned part of a series, with minimum and maximum; empty while all samples are there."""
-        with self._reading() as connection:
-            return queries.buckets(connection, series_id)
-
-    def cycles(self, run_id: int) -> list[records.CycleRow]:
-        """The cycles of a run, in order."""
-        with self._reading() as connection:
-            return queries.cycles(connection, run_id)
-
-    def segments(self, run_id: int) -> list[records.SegmentRow]:
-        """The segments of a run, in order."""
-        with self._reading() as connection:
-            return queries.segments(connection, run_id)
-
-    def events(self, run_id: int) -> list[records.EventRow]:
-        """The events of a run, by the time they began."""
-        with self._reading() as connection:
-            return queries.events(connection, run_id)
-
-    def processes(self, run_id: int) -> list[records.ProcessRow]:
-        """The target's processes, by the time they were first seen."""
-        with self._reading() as connection:
-            return queries.processes(connection, run_id)
-
-    def load_windows(self, run_id: int) -> list[records.LoadWindowRow]:
-        """Load by window, in order of time."""
-        with self._reading() as connection:
-            return queries.load_windows(connection, run_id)
-
-    def load_cycles(self, run_id: int) -> list[records.LoadCycleRow]:
-        """Load by cycle and scenario, with histograms."""
-        with self._reading() as connection:
-            return queries.load_cycles(connection, run_id)
-
-    def readings(self, run_id: int) -> list[records.ReadingRow]:
-        """The readings of a run by time, WITHOUT their sites, types and handles."""
-        with self._reading() as connection:
-            return queries.readings(connection, run_id)
-
-    def sites(self, run_id: int) -> list[records.SiteSeries]:
-        """Per allocating stack, what each reading said of it."""
-        with self._reading() as connection:
-            return queries.sites(connection, run_id)
-
-    def types(self, run_id: int) -> list[records.TypeSeries]:
-        """Per type of object, what each reading said of it."""
-        with self._reading() as connection:
-            return queries.types(connection, run_id)
-
-    def handles(self, run_id: int) -> list[records.HandleSeries]:
-        """Per kind and birth place of a handle, what each reading said of it."""
-        with self._reading() as connection:
-            return queries.handles(connection, run_id)
-
-    def latest_analysis(self, run_id: int) -> dict[str, Any] | None:
-        """The report.json computed last for this run; None before the first."""
-        with self._reading() as connection:
-            return queries.latest_analysis(connection, run_id)
-
-    def owned_processes(self, *, host: str | None = None) -> list[tuple[int, records.OwnedRow]]:
-        """(run id, process) of everything that soak started and did not report as ended, on `host` or on all."""
-        table = tables.owned_processes
-        query = sa.select(table.c.run_id, table.c.pid, table.c.start_time, table.c.what).join(tables.runs)
-        if host is not None:
-            query = query.where(tables.runs.c.host == host)
-        with self._reading() as connection:
-            return [
-                (row.run_id, records.OwnedRow(row.pid, row.start_time, row.what)) for row in connection.execute(query)
-            ]

@@ -183,7 +183,7 @@ def test_nothing_secret_reaches_the_database_file(tmp_path: Path) -> None:
             )
         )
         said = f"it said {secret} and env-secret"
-        store.update_run(run, target={"command": ["app", "--key", secret], "said": said})
+        store.update_run(run, version=said, target={"command": ["app", "--key", secret], "said": said})
         store.write(run, everything_that_says(said))
         store.end_run(run, "failed", 1.0, error={"message": said})
     files = list(tmp_path.iterdir())
