@@ -40,6 +40,7 @@ LEAD = 1.0  # seconds between the order to the load and its first request: a spa
 READ_AT = 0.6  # of the quiet phase: connections have closed, buffers are free, and the answer comes before the end
 LONGEST_WAIT = 0.5  # seconds between two looks at signals and at the target
 STATUS_EVERY = 1.0  # seconds
+ABANDON_PATIENCE = 2.0  # seconds for the store when somebody has asked twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +113,20 @@ class Session:
         """Everything, in order; each part that was started is ended, whatever happens in between."""
         self._startup()
         try:
+            self._carry_out(signals)
+            self._shutdown()
+            return self._conclude(interrupted=signals.received)
+        except BaseException:  # the second signal, or a fault of ours: nothing of the run may stay behind
+            self._abandon()
+            raise
+
+    def _carry_out(self, signals: StopSignals) -> None:
+        try:
             self._start_target()
             self._start_load()
             self._loop(signals)
         except SoakError as error:
             self._state.failure = error
-        finally:
-            self._shutdown()
-        return self._conclude(interrupted=signals.received)
 
     def _startup(self) -> None:
         clear_leftovers(self._store)
@@ -146,6 +153,18 @@ class Session:
                 self._state.failure = self._state.failure or error
         self._analyst.stop()
         self._recorder.close(timeout=60.0)
+        shutil.rmtree(self._agent_dir, ignore_errors=True)
+
+    def _abandon(self) -> None:
+        """Now: nobody is waited for, what is in the queue is stored, the run is closed as interrupted."""
+        if self._load is not None:
+            self._load.close()
+        if self._target is not None:
+            self._target.abandon()
+        self._analyst.stop()
+        self._recorder.close(timeout=ABANDON_PATIENCE)
+        error = {"code": "abandoned", "message": "ended at once, without an analysis"}
+        self._store.end_run(self._run_id, "interrupted", self._clock.wall(), error=error)
         shutil.rmtree(self._agent_dir, ignore_errors=True)
 
     # ------------------------------------------------------------------------------------------------------ start

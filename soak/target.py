@@ -69,6 +69,9 @@ class Target(Protocol):
     def stop(self) -> None:
         """End it if it is ours, let go of it if not."""
 
+    def abandon(self) -> None:
+        """Do not wait for its end: the warden sees to it."""
+
 
 def make_target(settings: TargetSettings) -> TargetProcess | AttachedTarget:
     """The target that the configuration describes."""
@@ -201,6 +204,12 @@ class TargetProcess:
         finally:
             warden.close()
 
+    def abandon(self) -> None:
+        """Leave its end to the warden and return at once."""
+        warden, self._warden = self._warden, None
+        if warden is not None:
+            warden.hang_up()
+
     def _launch(self) -> None:
         assert self._warden is not None
         assert self._log is not None
@@ -248,3 +257,6 @@ def _why_not_started(answer: Mapping[str, Any], settings: TargetSettings, env: M
     if number == errno.ENOEXEC:
         return "it is no program: a script needs a first line such as #!/usr/bin/env python3"
     return reason
+
+    def abandon(self) -> None:
+        """Let go of it."""

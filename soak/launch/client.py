@@ -68,9 +68,13 @@ class WardenClient:
         self._events.clear()
         return found
 
-    def close(self) -> None:
-        """Hang up: the warden ends what is left and then itself."""
+    def hang_up(self) -> None:
+        """Leave everything to the warden, without waiting: it ends what is left and then itself."""
         self._socket.close()
+
+    def close(self) -> None:
+        """Hang up and wait until the warden has ended what is left, and itself."""
+        self.hang_up()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_ANSWER)
             return

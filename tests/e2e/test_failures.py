@@ -184,3 +184,20 @@ def test_a_target_with_modules_of_our_names(tmp_path: Path) -> None:
     assert done.report is not None, done.err
     assert done.report["verdict"] == "inconclusive", done.err
     assert done.report["run"]["target"]["python"], "the agent was not there"
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
+    """Ctrl-C twice does not wait for anybody; the run is closed, its samples are kept, nothing is left running."""
+    write_config(tmp_path)
+    started = subprocess.Popen(soak_command("run"), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert wait_until(lambda: landed_samples(tmp_path) > 5, 30)
+    started.send_signal(signal.SIGSTOP)  # both signals arrive together, whatever the machine is doing
+    started.send_signal(signal.SIGINT)
+    started.send_signal(signal.SIGTERM)
+    started.send_signal(signal.SIGCONT)
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 130, err
+    assert wait_until(lambda: not leftovers(tmp_path), 15), leftovers(tmp_path)
+    with open_store(f"sqlite:///{tmp_path / 'soak.db'}") as store:
+        assert store.run(None).status == "interrupted"
+    assert landed_samples(tmp_path) > 5
