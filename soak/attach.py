@@ -97,6 +97,9 @@ class AttachedTarget:
     def stop(self) -> None:
         """Let go of it: it goes on as it was."""
 
+    def abandon(self) -> None:
+        """Let go of it, as `stop` does."""
+
     def _take(self, roots: tuple[Root, ...]) -> None:
         self._roots = roots
         self._oom = OomCounter(roots[0][0])

@@ -257,6 +257,3 @@ def _why_not_started(answer: Mapping[str, Any], settings: TargetSettings, env: M
     if number == errno.ENOEXEC:
         return "it is no program: a script needs a first line such as #!/usr/bin/env python3"
     return reason
-
-    def abandon(self) -> None:
-        """Let go of it."""
