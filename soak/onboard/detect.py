@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from soak.onboard.foreign import from_compose, from_package_json, from_procfile
-from soak.onboard.project import Candidate, interpreter
+from soak.onboard.openapi import paths_of_document
+from soak.onboard.project import Candidate, interpreter, read_text
 from soak.onboard.source import App, apps, routes, scan
 
 FIRST_PORT = 8000
 HEALTH = ("/health", "/healthz", "/health/", "/ready", "/readyz", "/livez", "/ping", "/status", "/api/health")
+_OPENAPI = ("openapi.json", "swagger.json", "docs/openapi.json", "api/openapi.json")
 _ASGI = ("FastAPI", "Starlette", "Litestar", "Quart")
 
 
@@ -25,7 +28,10 @@ def candidates(folder: Path) -> list[Candidate]:
         made = _candidate(app, folder, port, routes(sources))
         if made is not None:
             (celery if app.framework == "Celery" else found).append(made)
-    return [*found, *from_package_json(folder, port), *from_compose(folder), *celery]
+    served = [*found, *from_package_json(folder, port), *from_compose(folder)]
+    documented = tuple(path for name in _OPENAPI for path in paths_of_document(read_text(folder / name)))
+    served = [replace(item, paths=tuple(dict.fromkeys([*documented, *item.paths]))) for item in served]
+    return [*served, *celery]
 
 
 def likely_paths(found: tuple[str, ...]) -> tuple[str, ...]:

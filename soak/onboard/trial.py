@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import re
 import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from soak.config import Target
 from soak.errors import SoakError
+from soak.onboard.openapi import paths_of_document
 from soak.onboard.project import Candidate
 from soak.target import TargetProcess
 
@@ -69,20 +68,6 @@ def _asked(port: int, wanted: Iterable[str], log: str) -> Trial:
     return Trial(port, answering, tuple(path for path, kind in kinds.items() if kind == "stream"), log=log)
 
 
-def openapi_paths(document: Any) -> list[str]:
-    """The GET paths of an OpenAPI document that can be asked for as they stand: no parameter that is required."""
-    paths = document.get("paths") if isinstance(document, dict) else None
-    found = []
-    for path, methods in (paths if isinstance(paths, dict) else {}).items():
-        get = methods.get("get") if isinstance(methods, dict) else None
-        if not isinstance(get, dict) or "{" in path or get.get("security"):
-            continue
-        parameters = [*methods.get("parameters", []), *get.get("parameters", [])]
-        if not any(isinstance(item, dict) and item.get("required") for item in parameters):
-            found.append(path)
-    return found
-
-
 def _listening_port(target: TargetProcess, expected: int | None) -> int | None:
     """The expected port as soon as the target's tree listens there, else any it listens on; None when it never does."""
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -113,12 +98,7 @@ def _ports(roots: Iterable[int]) -> set[int]:
 
 def _from_openapi(port: int) -> list[str]:
     status, _, body = _get(port, "/openapi.json")
-    if status != 200:
-        return []
-    try:
-        return openapi_paths(json.loads(body))
-    except ValueError:
-        return []
+    return paths_of_document(body.decode(errors="replace")) if status == 200 else []
 
 
 def _answer(port: int, path: str) -> str | None:

@@ -10,10 +10,10 @@ import pytest
 
 from soak.onboard import detect
 from soak.onboard.foreign import compose_services
+from soak.onboard.openapi import openapi_paths
 from soak.onboard.project import Candidate, files, interpreter
 from soak.onboard.source import apps, routes, scan
 from soak.onboard.template import scenario_name
-from soak.onboard.trial import openapi_paths
 
 
 def write(folder: Path, **texts: str) -> Path:
@@ -207,6 +207,14 @@ def test_openapi_gives_the_paths_that_need_nothing() -> None:
     }
     assert openapi_paths(document) == ["/a", "/e"]
     assert openapi_paths([]) == openapi_paths({"paths": 3}) == []
+
+
+def test_a_document_in_the_folder_names_the_first_paths(tmp_path: Path) -> None:
+    """openapi.json beside the source is the best there is to know of a service; a broken one is left alone."""
+    write(tmp_path, Procfile="web: serve\n", openapi_json=json.dumps({"paths": {"/v1/orders": {"get": {}}}}))
+    assert detect.candidates(tmp_path)[0].paths == ("/v1/orders", "/")
+    write(tmp_path, openapi_json="{")
+    assert detect.candidates(tmp_path)[0].paths == ("/",)
 
 
 def test_scenarios_are_named_after_their_paths() -> None:
