@@ -17,8 +17,14 @@ from soak.report.units import amount, duration, share
 
 # Load windows at or above this share of the highest rate are "the high phase".
 HIGH_SHARE = 0.8
-# Names of a stream's validators that count something wrong; everything else they count is a statistic.
-STREAM_FAULTS = ("order", "duplicate", "missing", "lost", "refus", "gap")
+OF_A_PROCESS = ("fds",)  # ceilings that every process has for itself; the others are of the whole target
+# Kinds of errors by which the load engine says that a validation of a stream did not hold, in words.
+STREAM_FAULTS = {
+    "not_order": "out of order",
+    "not_no-duplicates": "duplicates",
+    "not_all-delivered": "not all delivered",
+}
+STREAM_COUNTS = ("out_of_order", "duplicates", "missing", "unreadable")
 
 
 def finding(kind: str, series: str | None, message: str, severity: str = "fail", **more: Any) -> dict[str, Any]:
@@ -51,7 +57,9 @@ class Peaks:
 def peaks(data: RunData, series: Sequence[Judged]) -> Peaks:
     """rss against `peak`, each series against its own `peak_<series>`, and what the system allows."""
     totals = {one.info.name: one for one in series if one.info.process == TOTAL}
-    found, ceilings = [], dict(_system_ceilings(data))
+    found, ceilings = [], _system_ceilings(data)
+    if processes(data) > 1:  # a ceiling of each process says nothing about when their sum will reach it
+        ceilings = {name: level for name, level in ceilings.items() if name not in OF_A_PROCESS}
     wanted = [("rss", float(data.limits.peak.value), data.limits.peak.relative, "peak")]
     wanted += [(name, level, False, f"peak_{name}") for name, level in data.limits.peaks.items()]
     for name, limit, relative, label in wanted:
@@ -85,15 +93,23 @@ def ceilings_reached(data: RunData, series: Sequence[Judged]) -> list[dict[str, 
     """Series that ran into what the system allows: a flat end there is no "slowing"."""
     found = []
     ceilings = _system_ceilings(data)
+    several = processes(data) > 1
     for one in series:
         level = ceilings.get("memory" if one.info.name == "rss" else one.info.name)
-        if one.info.process != TOTAL or level is None or not one.times.size:
+        single = one.info.name in OF_A_PROCESS and several
+        if (one.info.process == TOTAL) is single or level is None or not one.times.size:
             continue
         result = judge_ceiling(one.times, one.values, level)
         if result.reached:
-            message = f"{one.info.name} ran into its ceiling of {amount(level, one.info.unit)}"
+            who = f" of {one.info.process}" if single else ""
+            message = f"{one.info.name}{who} ran into its ceiling of {amount(level, one.info.unit)}"
             found.append(finding("ceiling", one.info.name, message, unit=one.info.unit, t=result.t, allowed=level))
     return found
+
+
+def processes(data: RunData) -> int:
+    """How many processes of the target have series of their own."""
+    return len({info.process for info in data.infos if info.process != TOTAL})
 
 
 def cleanup(data: RunData, series: Sequence[Judged]) -> list[dict[str, Any]]:
@@ -154,14 +170,19 @@ def load_findings(data: RunData, load: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def stream_findings(load: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the validators of streams counted as wrong."""
+    """Streams for which a validation that the user asked for did not hold."""
     found = []
     for scenario in load["scenarios"]:
-        wrong = {name: n for name, n in scenario["checks"].items() if n and any(f in name for f in STREAM_FAULTS)}
+        errors, checks = scenario["errors_by_kind"], scenario["checks"]
+        wrong = {kind: errors[kind] for kind in STREAM_FAULTS if errors.get(kind)}
         if wrong:
-            listing = ", ".join(f"{name} {count}" for name, count in wrong.items())
-            message = f"Streams of {scenario['name']} broke their promises: {listing}"
-            found.append(finding("stream", None, message, what=scenario["name"], checks=wrong))
+            listing = ", ".join(f"{STREAM_FAULTS[kind]} in {count}" for kind, count in wrong.items())
+            counted = ", ".join(
+                f"{name.replace('_', ' ')} {checks[name]}" for name in STREAM_COUNTS if checks.get(name)
+            )
+            message = f"Of {checks.get('streams', 0)} streams of {scenario['name']}: {listing}"
+            message += f" (messages: {counted})" if counted else ""
+            found.append(finding("stream", None, message, what=scenario["name"], checks=checks))
     return found
 
 

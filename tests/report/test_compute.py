@@ -15,7 +15,7 @@ import soak.report
 from soak.report.compute import compute, main
 from soak.report.stored import load_or_compute
 from soak_storage import Store
-from soak_storage.records import AnalysisRow, EventRow, SegmentRow
+from soak_storage.records import AnalysisRow, EventRow, LoadCycleRow, SampleRow, SegmentRow
 
 from .runs import LEAK, MB, Plan, make_run
 
@@ -194,6 +194,33 @@ def test_broken_limits_fail_the_run(store: Store, limits: dict[str, float], kind
     report = report_of(store, plan)
     assert (report["verdict"], report["exit_code"]) == ("failed", 1)
     assert [finding["kind"] for finding in report["findings"]] == [kind]
+
+
+def test_streams_that_break_their_promises_fail_the_run(store: Store) -> None:
+    """A validation that the user asked for did not hold in 3 of 40 streams."""
+    errors = {"not_order": 3, "status_500": 1}
+    checks = {"streams": 40, "messages": 4000, "out_of_order": 7, "duplicates": 0}
+    row = LoadCycleRow(0, "events", 40, 40, 40, 4, 0, errors, checks=checks)
+    report = report_of(store, Plan(extra=[row]))
+    assert (report["verdict"], [one["kind"] for one in report["findings"]]) == ("failed", ["stream"])
+    assert report["findings"][0]["message"] == ("Of 40 streams of events: out of order in 3 (messages: out of order 7)")
+
+
+def test_ceiling_of_a_process_is_compared_with_that_process(store: Store) -> None:
+    """Two workers with 15 descriptors each do not run into a ceiling of 20, although their sum would."""
+    plan = Plan()
+    plan.target["ceilings"] = {"fds": 20}
+    rows = [SampleRow(t / 2, "fds", "count", 15.0, f"{pid}:worker") for t in range(960) for pid in (8, 9)]
+    plan.extra = [*rows, *(SampleRow(t / 2, "fds", "count", 30.0) for t in range(960))]
+    assert report_of(store, plan)["findings"] == []
+    plan.extra = [
+        *rows,
+        SampleRow(480.0, "fds", "count", 20.0, "8:worker"),
+        SampleRow(480.5, "fds", "count", 20.0, "8:worker"),
+    ]
+    assert [one["message"] for one in report_of(store, plan)["findings"]] == [
+        "fds of 8:worker ran into its ceiling of 20"
+    ]
 
 
 def test_ceiling_of_the_system_is_a_finding(store: Store) -> None:
