@@ -21,7 +21,7 @@ LOG = logging.getLogger(__name__)
 
 BATCH_ROWS = 500
 BATCH_SECONDS = 0.5  # what a kill -9 may cost at most
-QUEUE_ROWS = 50_000  # about 15 MB, or 25 minutes of 30 series at 1 s, before samples are lost
+QUEUE_ROWS = 50_000  # about 10 MB, or 25 minutes of 30 series at 1 s, before samples are lost
 RESERVE = 1.2  # events, readings, cycles and load still fit when samples no longer do: there are few of them
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 CLOSE_SECONDS = 10.0
