@@ -94,7 +94,7 @@ class TroughReader:
             answer = self._ask(process, moment)
             if answer is None:
                 return  # a total without one of its parts would be a fall that never was: the gap says nothing at all
-            self._rows.put(reading_row(answer, process, moment))
+            self._rows.put(reading_row(answer, process, moment, collected=self._config.collect))
             for key, name, unit in SERIES:
                 if answer.get(key) is not None:
                     totals[name] = totals.get(name, 0.0) + answer[key]
@@ -129,8 +129,8 @@ def _stack(frames: Sequence[Sequence[Any]]) -> Stack:
     return tuple((str(file), int(line), str(function)) for file, line, function in frames)
 
 
-def reading_row(answer: Mapping[str, Any], process: Process, moment: Moment) -> ReadingRow:
-    """One agent's answer as the store wants it; keys that have no column of their own go into `detail`."""
+def reading_row(answer: Mapping[str, Any], process: Process, moment: Moment, *, collected: bool) -> ReadingRow:
+    """One agent's answer as the store wants it; the pauses one by one go into `detail`."""
     return ReadingRow(
         t=moment.t,
         cycle=moment.cycle,
@@ -138,7 +138,7 @@ def reading_row(answer: Mapping[str, Any], process: Process, moment: Moment) -> 
         segment=moment.segment,
         agent_mode=str(answer.get("mode", "off")),
         frames=answer.get("frames"),
-        collected=bool(answer.get("collected", False)),
+        collected=collected,
         pause_ms=answer.get("pause_ms"),
         traced_bytes=answer.get("traced_bytes"),
         agent_bytes=answer.get("agent_bytes"),
@@ -149,7 +149,7 @@ def reading_row(answer: Mapping[str, Any], process: Process, moment: Moment) -> 
         types=tuple(TypeRow(kind["type"], kind["count"], kind.get("bytes")) for kind in answer.get("types", ())),
         handles=tuple(_handle(handle) for handle in answer.get("handles", ())),
         warnings=tuple(answer.get("warnings", ())),
-        detail=answer.get("detail", {}),
+        detail={"pauses_ms": answer.get("pauses_ms", {})},
     )
 
 
