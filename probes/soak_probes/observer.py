@@ -76,9 +76,9 @@ class Observer:
         self._states.close()
         self._tree.close()
 
-    def rebase(self, roots: Sequence[tuple[int, int]]) -> None:
+    def rebase(self, roots: Sequence[tuple[int, int]], reaper_pid: int | None = None) -> None:
         """Go on with a target that was restarted: nothing of the old one is compared with the new one."""
-        self._tree.rebase(roots)
+        self._tree.rebase(roots, reaper_pid)
         self._previous = None
 
     def sample(self, *, deep: bool = False, details: bool = True) -> list[Reading]:

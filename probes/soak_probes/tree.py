@@ -78,9 +78,10 @@ class ProcessTree:
         """The workers that were replaced since the last call."""
         return self._slots.take_recycled()
 
-    def rebase(self, roots: Sequence[Key]) -> None:
-        """Follow other roots from now on, after the target was restarted."""
+    def rebase(self, roots: Sequence[Key], reaper_pid: int | None = None) -> None:
+        """Follow other roots from now on, after the target was restarted; and another reaper, if one is given."""
         self.close()
+        self._reaper_pid = reaper_pid or self._reaper_pid
         self._roots = tuple(roots)
         self._slots = WorkerSlots()
 
