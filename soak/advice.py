@@ -37,6 +37,10 @@ ADVICE: dict[str, Advice] = {
         "{path} exists already, and nothing is overwritten.",
         "Name a folder that does not exist yet.",
     ),
+    "load_function": Advice(
+        "The scenario function {reference} cannot be used: {why}.",
+        "Write `function = \"file.py:name\"`, relative to soak.toml, with `async def name(client, context)` in it.",
+    ),
     "load_header": Advice(
         "The request for {path} holds a line break in its path or headers.",
         "Take it out: a request must be what it says.",

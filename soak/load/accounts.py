@@ -73,6 +73,19 @@ class Accounts:
             self._unreachable()
         self.end(job, False)
 
+    def disappointed(self, job: Job, kind: str, *, answered: bool) -> None:
+        """A scenario's own code was not content, whether or not the target answered: no reason to leave it in peace."""
+        job.tally.error(kind)
+        if answered:
+            now = self.now()
+            job.tally.landed += 1
+            job.tally.response.record(now - job.intended)
+            job.tally.service.record(now - job.fired)
+            self.backoff.succeeded(now)
+        else:
+            self.backoff.gave_up()
+        self.end(job, False)
+
     def faulted(self, job: Job, kind: str, *, answered: bool) -> None:
         """A request was broken on purpose, as planned; `answered`: the target had begun to answer it."""
         job.tally.fault(kind)

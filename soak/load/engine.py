@@ -16,8 +16,10 @@ from soak.load.arrivals import Arrivals, Mix, Poisson, Regular
 from soak.load.dial import Dialler
 from soak.load.plan import LoadPlan
 from soak.load.pool import Pool
-from soak.load.runners import Runner, make_runner
+from soak.load.rounds import Rounds
+from soak.load.runners import Runner, StreamRunner, make_runner
 from soak.load.shapes import Shape
+from soak.load.single import Singles
 from soak.load.tally import LoadDelta, Tallies
 from soak.load.timer import Alarm, alarm
 from soak.load.users import Users
@@ -95,18 +97,32 @@ class Engine:
         if sum(shared) > 0:
             self._plan_stream(plan.shape(), shared, plan.closed)
         for index, scenario in enumerate(plan.scenarios):
-            if scenario.share == 0 and scenario.weight is None:
+            if scenario.streams is not None:
+                self._plan_rounds(index)
+            elif scenario.share == 0 and scenario.weight is None:
                 alone = [float(other == index) for other in range(len(shared))]
                 self._plan_stream(plan.own_shape(scenario), alone, scenario.users is not None)
         first = int(max(self.since, 0.0) // plan.cycle)
-        self._at(first * plan.cycle + plan.cycle - plan.quiet, self._quiet)
-        self._at(plan.length, self._finish)
+        self.at(first * plan.cycle + plan.cycle - plan.quiet, self._quiet)
+        self.at(plan.length, self._finish)
+
+    def _plan_rounds(self, index: int) -> None:
+        """One worker opens all the streams of a round: only so can their refusals be counted together."""
+        if self.worker == 0 and self.plan.profile != "none":
+            first = -(-max(self.since, 0.0) // self.plan.cycle) * self.plan.cycle
+            self.at(first, Rounds(self, index).begin_cycle)
+
+    def group(self, index: int) -> Singles:
+        """The live streams of a stream scenario."""
+        runner = self.runners[index]
+        assert isinstance(runner, StreamRunner)
+        return runner.group
 
     def _plan_stream(self, shape: Shape, weights: list[float], closed: bool) -> None:
         mix = Mix(weights, [scenario.faults for scenario in self.plan.scenarios])
         if closed:
             self._users.append(Users(self, shape, mix))
-            self._at(max(self.since, 0.0), self._users[-1].adjust)
+            self.at(max(self.since, 0.0), self._users[-1].adjust)
             return
         workers = self.plan.workers
         arrivals: Arrivals
@@ -114,11 +130,14 @@ class Engine:
             arrivals = Poisson(shape, self.worker, workers, self.since, self.plan.seed)
         else:
             arrivals = Regular(shape, self.worker, workers, self.since)
-        self._at(arrivals.time, _Stream(self, arrivals, mix).due)
+        self.at(arrivals.time, _Stream(self, arrivals, mix).due)
 
-    def _at(self, when: float, call: Callable[[float], float | None]) -> None:
+    def at(self, when: float, call: Callable[[float], float | None]) -> None:
+        """Have `call(when)` called at `when`; it gives the next time, or None."""
         if when <= self.plan.length:
             heapq.heappush(self._schedule, (when, next(self._order), call))
+            if self._alarm is not None and self._schedule[0][2] is call:
+                self._alarm.set(self.zero + when)
 
     def _ring(self) -> None:
         """Do everything that is due, in the order of its times, then sleep until the next."""

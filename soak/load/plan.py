@@ -46,6 +46,7 @@ class ScenarioPlan:
     until: str | None = None
     hold: float | None = None
     function: str | None = None
+    client: str = "core"  # of python scenarios: our own core, or stock "httpx"
 
     @property
     def share(self) -> float:
@@ -75,6 +76,7 @@ class ScenarioPlan:
         values: dict[str, Any] = {name: getattr(scenario, name) for name in (*same, *stream, "function")}
         values.update(path=scenario.path or "/", headers=headers, body=body, status=tuple(expect.status))
         values.update(tags=dict(scenario.tags), faults=dict(scenario.faults))
+        values["client"] = getattr(scenario, "client", "core")
         return cls(**values, max_s=None if expect.max_ms is None else expect.max_ms / 1e3)
 
 
@@ -135,6 +137,8 @@ class LoadPlan:
         endpoint = Endpoint.parse(self.url)
         for scenario in self.scenarios:
             encode(endpoint, scenario.method, scenario.path, scenario.headers, scenario.body)
+            if scenario.kind == "python":
+                support.check_function(scenario.function or "", self.folder)
 
     def shape(self) -> Shape:
         """The rate of all scenarios that share the arrivals, or the number of users in a closed model."""

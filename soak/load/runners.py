@@ -55,19 +55,19 @@ class StreamRunner:
 
     def __init__(self, engine: Engine, scenario: ScenarioPlan, stream: type[Stream], headers: dict[str, str]) -> None:
         head, body = encode(engine.endpoint, scenario.method, scenario.path, headers, scenario.body)
-        self._group = _singles(engine, scenario, head + body)
+        self.group = _singles(engine, scenario, head + body)
         self._stream = stream
 
     def start(self, job: Job, fault: str | None) -> None:
         """Open one stream, or commit one fault."""
         if fault is None or fault == "abandon":
-            self._stream(self._group, job, abandon=fault is not None)
+            self._stream(self.group, job, abandon=fault is not None)
         else:
-            commit(self._group, job, fault)
+            commit(self.group, job, fault)
 
     def rest(self) -> None:
         """All streams end."""
-        self._group.rest()
+        self.group.rest()
 
 
 def _singles(engine: Engine, scenario: ScenarioPlan, request: bytes) -> Singles:
@@ -83,10 +83,17 @@ def _websocket(engine: Engine, scenario: ScenarioPlan) -> Runner:
     return StreamRunner(engine, scenario, WebSocketStream, upgrade_headers(scenario))
 
 
+def _python(engine: Engine, scenario: ScenarioPlan) -> Runner:
+    from soak.load.scripted import ScriptedRunner  # brings httpx, which the other kinds do without
+
+    return ScriptedRunner(engine, scenario)
+
+
 RUNNERS: dict[str, Callable[[Engine, ScenarioPlan], Runner]] = {
     "http": HttpRunner,
     "sse": _sse,
     "websocket": _websocket,
+    "python": _python,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from soak.errors import SoakError
@@ -10,7 +12,8 @@ from soak.load import profiles
 if TYPE_CHECKING:
     from soak.load.plan import LoadPlan, ScenarioPlan
 
-SUPPORTED_KINDS = ("http", "sse", "websocket")
+SUPPORTED_KINDS = ("http", "sse", "websocket", "python")
+STREAM_KINDS = ("sse", "websocket")
 SUPPORTED_PROFILES = (*(name for name in profiles.MAKERS if name != "capacity"), *profiles.NAMED)
 
 
@@ -27,7 +30,12 @@ def unsupported(plan: LoadPlan) -> list[str]:
 def _of_scenario(scenario: ScenarioPlan) -> list[str]:
     if scenario.kind not in SUPPORTED_KINDS:
         return [f'kind = "{scenario.kind}"']
-    return ["streams"] if scenario.streams is not None else []
+    problems = []
+    if scenario.kind == "python" and any(scenario.faults.values()):
+        problems.append('faults for kind "python"')
+    if scenario.streams is not None and scenario.kind not in STREAM_KINDS:
+        problems.append(f'streams for kind "{scenario.kind}"')
+    return problems
 
 
 def refuse(plan: LoadPlan) -> None:
@@ -35,3 +43,15 @@ def refuse(plan: LoadPlan) -> None:
     problems = unsupported(plan)
     if problems:
         raise SoakError("load_unsupported", what="; ".join(problems))
+
+
+def check_function(reference: str, folder: str) -> None:
+    """SoakError load_function when a scenario's function cannot be used; found by a process of its own.
+
+    The user's file runs there and not in the daemon, which must stay small and must not be at its mercy.
+    """
+    command = [sys.executable, "-P", "-m", "soak.load.scripted", reference, folder]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if found.returncode:
+        why = (found.stdout.strip() or found.stderr.strip() or "its file ended the process").splitlines()[-1]
+        raise SoakError("load_function", reference=reference, why=why)
