@@ -23,6 +23,7 @@ STREAM_FAULTS = {
     "not_order": "out of order",
     "not_no-duplicates": "duplicates",
     "not_all-delivered": "not all delivered",
+    "not_refused": "the one over the limit was not refused",
 }
 STREAM_COUNTS = ("out_of_order", "duplicates", "missing", "unreadable")
 

@@ -10,6 +10,7 @@ from soak.analysis import judge_sites
 from soak.report.inputs import RunData
 
 MOST_TYPES = 8
+LEAST_PER_CYCLE = 0.5  # objects: slower growth is none that a count can show
 MOST_PATHS = 5
 
 
@@ -34,7 +35,8 @@ def growing_types(data: RunData) -> list[dict[str, Any]]:
     total = sum(max(0.0, float(values[-1] - values[0])) for _, values, _ in series.values())
     per_hour = total / max(float(at[-1] - at[0]), 1e-9) * 3600.0
     results = judge_sites(series, data.cycle_seconds, per_hour, data.restarts)
-    sure = [result for result in results if result.significant and result.growth_per_hour > 0]
+    least = LEAST_PER_CYCLE * 3600.0 / data.cycle_seconds
+    sure = [result for result in results if result.significant and result.growth_per_hour >= least]
     return [
         {"type": str(result.key), "count_per_hour": result.growth_per_hour, "ci95": list(result.ci95)}
         for result in sorted(sure, key=lambda result: -result.growth_per_hour)[:MOST_TYPES]

@@ -18,6 +18,7 @@ from soak.report.owner import APPLICATION, STANDARD, Frame, Owners, is_agent
 
 MOST_SITES = 20  # of a finding; a person reads three
 MOST_FRAMES = 30  # of a traceback: the innermost
+LEAST_SHARE = 0.001  # of the growth, below which a site is not worth a line even in full
 MOST_STACKS = 100  # of a flame graph: finer than a screen can show
 VAGUE = 0.5
 CONSTRUCTORS = ("__init__", "__new__", "__post_init__")
@@ -132,7 +133,7 @@ class Attributor:
             self.data.restarts,
             births={key: g.births for key, g in groups.items() if any(g.births)},
         )
-        growing = [result for result in judged if result.growth_per_hour > 0]
+        growing = [result for result in judged if result.share >= LEAST_SHARE]
         growing.sort(key=lambda result: (not sure(result), -self._guilt(groups[result.key], result)))
         sites = [self._site(groups[result.key], result, grouping.times) for result in growing[:MOST_SITES]]
         explained = sum(result.share for result in growing if sure(result))

@@ -173,7 +173,8 @@ def _series(report: dict[str, Any], full: bool) -> RenderableType | None:
     for row in rows:
         style = COLOURS.get(row["verdict"], CLEAN) if row["gates"] else "dim"
         table.add_row(*_cells(row), Text(_said(row), style))
-    notes = [Text(line, "dim") for line in _series_notes(rows)]
+    said = {one["code"] for one in report["evidence"]}
+    notes = [Text(line, "dim") for line in _series_notes(rows, said)]
     return Group(table, *notes)
 
 
@@ -201,11 +202,12 @@ def _said(row: dict[str, Any]) -> str:
     return ("accepted" if row.get("accepted") else str(row["verdict"])) + ("" if row["gates"] else " *")
 
 
-def _series_notes(rows: list[dict[str, Any]]) -> list[str]:
+def _series_notes(rows: list[dict[str, Any]], said: set[str]) -> list[str]:
+    """Warnings by series, those left out that stand under the evidence (`said`) anyway."""
     told: dict[str, list[str]] = {}
     for row in rows:
         for code in row["warnings"]:
-            if row["gates"] or code != "no_limit":
+            if code not in said and (row["gates"] or code != "no_limit"):
                 told.setdefault(code, []).append(row["name"])
     notes = [f"{', '.join(dict.fromkeys(names))}: {meaning(code)}" for code, names in told.items()]
     open_rows = [row for row in rows if row["gates"] and row["verdict"] == "inconclusive" and row["cycles_needed"]]
