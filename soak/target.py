@@ -48,6 +48,10 @@ class Target(Protocol):
         """Where its output goes, when that is ours to say."""
 
     @property
+    def group(self) -> Path | None:
+        """The folder of its control group, where that is the target's alone."""
+
+    @property
     def roots(self) -> tuple[Root, ...]:
         """(pid, start time in clock ticks after boot) of the processes that the target begins with."""
 
@@ -88,6 +92,7 @@ class TargetProcess:
     """A command that soak starts, without a shell, as the child of a warden that ends it whatever becomes of soak."""
 
     owned = True
+    group: Path | None = None
 
     def __init__(
         self,

@@ -207,6 +207,18 @@ def test_rebase_forgets_the_old_target(proc: FakeProc) -> None:
         assert [process.pid for process in tree.refresh()] == [61]
 
 
+def test_rebase_takes_another_reaper(proc: FakeProc) -> None:
+    """The old warden was killed and a new one started: orphans come to the new one."""
+    for reaper, root, orphan in ((50, 60, 70), (51, 61, 71)):
+        proc.add(reaper, 1, reaper * 10, children=f"{root} {orphan} ")
+        proc.add(root, reaper, root * 10)
+        proc.add(orphan, reaper, orphan * 10)
+    with closing(ProcessTree([(60, 600)], proc_root=str(proc.root), reaper_pid=50)) as tree:
+        assert [process.pid for process in tree.refresh()] == [60, 70]
+        tree.rebase([(61, 610)], reaper_pid=51)
+        assert [process.pid for process in tree.refresh()] == [61, 71]
+
+
 def test_a_tree_gives_its_descriptors_back(guest: Callable[[str], Guest]) -> None:
     """Files of processes that ended are closed: a soak over children that come and go must not run out of them."""
     before = len(os.listdir("/proc/self/fd"))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,6 +124,20 @@ def test_a_restart_after_the_warden_was_killed(launch: Launch) -> None:
     target.restart()
     said(target, 2)
     assert target.poll() is None
+
+
+def test_an_abandoned_target_is_ended_by_the_warden(launch: Launch) -> None:
+    """The second Ctrl-C: soak does not wait, and yet nothing is left behind."""
+    target = launch(
+        "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)", stop_timeout=0.3
+    )
+    said(target)
+    warden, ((pid, _),) = target.reaper_pid, target.roots
+    assert warden is not None
+    before = time.monotonic()
+    target.abandon()
+    assert time.monotonic() - before < 0.2
+    wait_until(lambda: gone(pid, warden))
 
 
 def test_the_warden_is_gone_after_the_stop(launch: Launch) -> None:
