@@ -32,17 +32,22 @@ class Family:
     leaking: dict[str, Shape]
 
 
-LIMITS = {"bytes": MB, "count": 0.5}
+PER_CYCLE = {"bytes": MB, "count": 0.5}
+
+
+def limit_of(name: str, g: Grid) -> float:
+    """The default limit, per hour: 1 MB or half a handle per cycle; a shape that counts says so in its name."""
+    return PER_CYCLE["count" if name.startswith("counts") else "bytes"] * 3600.0 / g.cycle_seconds
 
 
 def of_bytes(g: Grid, values: Floats, truth: float, restarts: tuple[float, ...] = ()) -> Series:
     """A memory series in whole pages."""
-    return Series(g.t, np.ceil(values / 4096.0) * 4096.0, LIMITS["bytes"], truth, "bytes", restarts)
+    return Series(g.t, np.ceil(values / 4096.0) * 4096.0, limit_of("", g), truth, "bytes", restarts)
 
 
 def of_counts(g: Grid, values: Floats, truth: float) -> Series:
     """An integer series."""
-    return Series(g.t, np.round(values), LIMITS["count"], truth, "count")
+    return Series(g.t, np.round(values), limit_of("counts", g), truth, "count")
 
 
 def kept(series: Series, there: np.ndarray) -> Series:

@@ -21,7 +21,7 @@ from benchmarks.verdicts.noise import (
     walk,
     white,
 )
-from benchmarks.verdicts.series import LIMITS, Family, Series, Shape, kept, of_bytes, of_counts
+from benchmarks.verdicts.series import Family, Series, Shape, kept, of_bytes, of_counts
 
 Rng = np.random.Generator
 
@@ -168,7 +168,7 @@ def constant(rng: Rng, g: Grid, rate: float) -> Series:
 
 def declining(rng: Rng, g: Grid, rate: float) -> Series:
     """Shrinks, by up to twice the limit."""
-    truth = -rng.uniform(0.2, 2.0) * MB
+    truth = -rng.uniform(0.2, 2.0) * MB / _hours(g)
     return of_bytes(g, _base(rng, g) + _grown(g, truth), truth)
 
 
@@ -272,8 +272,3 @@ FAMILY = Family(
         **{s.__name__: s for s in (*_BOTH, per_request, per_cycle, regular_chunks, random_chunks, counts_poisson)},
     },
 )
-
-
-def limit_of(name: str) -> float:
-    """The limit a shape is judged against: its name says whether it counts."""
-    return LIMITS["count" if name.startswith("counts") else "bytes"]

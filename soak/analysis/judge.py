@@ -117,7 +117,7 @@ def _decide(
     ends = {p: line.interval(p) for p in (T.report_level, T.decide_level)}
     ends = {p: (min(low, b - least), max(high, b + least)) for p, (low, high) in ends.items()}
     if kind == "count":
-        ends = {p: _counted(points, b, low, high, p) for p, (low, high) in ends.items()}
+        ends = {p: _counted(trimmed, low, high, p) for p, (low, high) in ends.items()}
     verdict, said = _verdict(trimmed, limit, *ends[T.decide_level])
     excess = max((t_quantile(T.decide_level, v) + t_quantile(T.power_level, v)) * line.se, quantum / span)
     needed = None if verdict != "inconclusive" else _needed(line.se, v, points.cycles, abs(b - limit))
@@ -137,17 +137,27 @@ def _decide(
     )
 
 
-def _counted(points: Points, b: float, low: float, high: float, level: float) -> tuple[float, float]:
+def _counted(trimmed: Trimmed, low: float, high: float, level: float) -> tuple[float, float]:
     """The interval of a count, widened by what chance does to few events.
 
-    Lost at random, they follow a Poisson process, with exact bounds. Lost more evenly than that, one event more or
-    less is all that the ends of the span can hide.
+    Lost at random, they follow a Poisson process, with exact bounds; every net event counts against *clean*, also one
+    that looks like a one-off. Lost more evenly than that, one event more or less is all that the ends can hide.
     """
+    points = trimmed.points
     span = float(np.ptp(points.t))
-    events = float(round(max(b * span, 0.0)))
+    events = float(round(max(trimmed.line.slope * span, 0.0)))
     if _evenly(points):
         return min(low, (events - 1.0) / span), max(high, (events + 1.0) / span)
-    return min(low, poisson_low(events, level) / span), max(high, poisson_bounds(events, level)[1] / span)
+    net = 0.0 if trimmed.step else _net_events(points)
+    most = poisson_bounds(max(events, net), level)[1]
+    return min(low, poisson_low(events, level) / span), max(high, most / span)
+
+
+def _net_events(points: Points) -> float:
+    """Last floor minus first, summed over the segments."""
+    segments = points.group // 2
+    parts = [points.y[segments == s] for s in np.unique(segments)]
+    return float(round(sum(float(p[-1] - p[0]) for p in parts)))
 
 
 def _evenly(points: Points) -> bool:

@@ -1,7 +1,7 @@
 """Straight lines through floors, averaged over what the noise between neighbouring floors may be like.
 
 Floors of neighbouring cycles resemble each other to an unknown degree, and seven of them do not say to which. So the
-slope is estimated under each of a handful of covariances (independent, autoregressive, independent plus a random walk)
+slope is estimated under each of a handful of covariances (independent, autoregressive, plus a random walk, a fading warm-up, a step or a stray cycle)
 by generalised least squares, and the answers are weighted by how well each explains the residuals: Bayesian model
 averaging (Hoeting et al., Statistical Science 14, 1999) with the restricted likelihood (Patterson and Thompson,
 Biometrika 58, 1971). Given a covariance the slope has a t distribution; the mixture of these is the interval.
@@ -70,9 +70,7 @@ class Line:
             middle = 0.5 * (low + high)
             if high - low <= 1e-9 * (abs(low) + abs(high)):
                 break
-            with np.errstate(divide="ignore", invalid="ignore"):
-                z = np.nan_to_num((middle - self.slopes) / self.errors)
-            if float(self.weights @ _cdf(z, self.v)) < p:
+            if float(self.weights @ _cdf((middle - self.slopes) / self.errors, self.v)) < p:
                 low = middle
             else:
                 high = middle
@@ -111,6 +109,10 @@ def covariances(t: Floats) -> list[tuple[Floats, float]]:
     for j in range(1, t.size):
         z = T.step_size * (np.arange(t.size) >= j)
         found.append((np.eye(t.size) + np.outer(z, z), T.prior_step / (t.size - 1)))
+    alone = range(1, t.size - 1) if t.size > T.outlier_points and np.diff(t).min() >= 1.0 else ()
+    for j in alone:
+        z = T.step_size * (np.arange(t.size) == j)
+        found.append((np.eye(t.size) + np.outer(z, z), T.prior_outlier / len(alone)))
     return found
 
 
@@ -159,5 +161,5 @@ def fit(t: Floats, y: Floats, groups: Ints, error: float = 0.0, scale: float = 0
     weights /= weights.sum()
     slopes = d.rows @ y
     noise = error**2 * np.einsum("mi,mi->m", d.rows, d.rows)
-    errors = np.sqrt(squares / max(v, 1) * d.unit_variance + noise)
+    errors = np.sqrt(squares / max(v, 1) * d.unit_variance + noise + 1e-300)
     return Line(float(weights @ slopes), v, rss, slopes, errors, weights)

@@ -38,6 +38,8 @@ class Thresholds:
     transient_size: float = 10.0  # its expected size at the first floor, in standard deviations of a floor
     step_size: float = 20.0  # expected size of a one-off step, in standard deviations of a floor
     prior_step: float = 0.10
+    prior_outlier: float = 0.05  # of one cycle that stands out and comes back
+    outlier_points: int = 4  # floors above which a stray one can be told
     prior_white: float = 0.25  # weight of each kind of noise before any is seen
     prior_ar: float = 0.15
     prior_walk: float = 0.40

@@ -1,0 +1,162 @@
+"""`python -m benchmarks.verdicts [--quick] [--seed N] [--reps N] [--short]`: prints the tables of how detection works.
+
+Everything is seeded: the same arguments print the same numbers. `--short` judges cycles of 40 s sampled every 0.5 s
+against limits per cycle; the default is hour-long cycles sampled every 10 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks.verdicts import held_out, shapes
+from benchmarks.verdicts.methods import METHODS, Method, Said
+from benchmarks.verdicts.noise import Grid
+from benchmarks.verdicts.series import Family, Series, limit_of
+
+FACTORS = (0.5, 1.0, 1.5, 2.0, 5.0, 20.0)
+TROUGH = 0.86  # the load ends at 0.85; soak adds a settle time
+
+
+@dataclass
+class Score:
+    """Counts over many series."""
+
+    said: dict[str, int] = field(default_factory=lambda: {"leak": 0, "clean": 0, "inconclusive": 0})
+    covered: int = 0
+    with_interval: int = 0
+
+    def add(self, s: Series, said: Said) -> None:
+        """Take one answer."""
+        self.said[said.verdict] += 1
+        if not np.isnan(said.low):
+            self.with_interval += 1
+            slack = 1e-9 * s.limit
+            self.covered += said.low - slack <= s.truth <= said.high + slack
+
+    @property
+    def coverage(self) -> float:
+        """Share of the intervals that hold the truth."""
+        return self.covered / self.with_interval if self.with_interval else float("nan")
+
+    def share(self, verdict: str) -> float:
+        """Share of a verdict."""
+        return self.said[verdict] / max(1, sum(self.said.values()))
+
+
+Scores = dict[tuple[str, str, float], Score]  # (benign or leaking, shape, factor)
+
+
+def cases(family: Family, factors: Iterable[float]) -> list[tuple[str, str, float]]:
+    """Every shape at every factor; benign shapes once."""
+    leaking = [("leaking", n, f) for n in sorted(family.leaking) for f in factors]
+    return [("benign", n, 0.0) for n in sorted(family.benign)] + leaking
+
+
+def run(
+    family: Family, methods: dict[str, Method], g: Grid, factors: Iterable[float], seed: int, reps: int
+) -> dict[str, Scores]:
+    """Score methods on the same series."""
+    scores: dict[str, Scores] = {name: {} for name in methods}
+    for number, (truth, name, factor) in enumerate(cases(family, factors)):
+        shape = (family.benign if truth == "benign" else family.leaking)[name]
+        for rep in range(reps):
+            rng = np.random.default_rng([seed, g.cycles, number, rep])
+            s = shape(rng, g, factor * limit_of(name, g))
+            for method, function in methods.items():
+                score = scores[method].setdefault((truth, name, factor), Score())
+                score.add(s, function(s, g.cycle_seconds, TROUGH))
+    return scores
+
+
+def mean(scores: Scores, verdict: str, truth: str, factor: float) -> float:
+    """Mean over shapes of the share of a verdict, in per cent."""
+    return 100 * float(np.mean([s.share(verdict) for (t, _, f), s in scores.items() if (t, f) == (truth, factor)]))
+
+
+def coverage(scores: Scores, truth: str) -> float:
+    """Mean over shapes of the coverage of the 95 % interval, in per cent; NaN without intervals."""
+    found = [s.coverage for (t, _, _), s in scores.items() if t == truth and s.with_interval]
+    return 100 * float(np.mean(found)) if found else float("nan")
+
+
+def headline(scores: dict[str, Scores]) -> list[str]:
+    """The table of methods."""
+    rows = [
+        "| method | leak on benign | leak at 0.5 x | leak at 2 x | clean at 2 x | clean on benign | coverage leaking / benign |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, s in scores.items():
+        rows.append(
+            f"| {name} | {mean(s, 'leak', 'benign', 0.0):.2f} % | {mean(s, 'leak', 'leaking', 0.5):.2f} % "
+            f"| {mean(s, 'leak', 'leaking', 2.0):.1f} % | {mean(s, 'clean', 'leaking', 2.0):.2f} % "
+            f"| {mean(s, 'clean', 'benign', 0.0):.1f} % | {coverage(s, 'leaking'):.0f} / {coverage(s, 'benign'):.0f} |"
+        )
+    return rows
+
+
+def by_factor(scores: Scores, factors: Iterable[float]) -> list[str]:
+    """What soak says at each rate."""
+    rows = ["| rate / limit | leak | inconclusive | clean |", "|---|---|---|---|"]
+    for f in factors:
+        leak, clean = (mean(scores, v, "leaking", f) for v in ("leak", "clean"))
+        rows.append(f"| {f:g} | {leak:.1f} % | {100 - leak - clean:.1f} % | {clean:.2f} % |")
+    return rows
+
+
+def weakest(scores: Scores) -> list[str]:
+    """The shapes at which soak is weakest: recall at twice the limit, and coverage."""
+    rows = ["| shape | leak at 2 x | clean at 2 x | coverage |", "|---|---|---|---|"]
+    at_two = {n: s for (t, n, f), s in scores.items() if (t, f) == ("leaking", 2.0)}
+    for n in sorted(at_two, key=lambda n: (at_two[n].share("leak"), at_two[n].coverage))[:8]:
+        of_shape = [s for (t, m, _), s in scores.items() if t == "leaking" and m == n and s.with_interval]
+        held = 100 * float(np.mean([s.coverage for s in of_shape])) if of_shape else float("nan")
+        rows.append(
+            f"| {n} | {100 * at_two[n].share('leak'):.0f} % | {100 * at_two[n].share('clean'):.1f} % | {held:.0f} % |"
+        )
+    return rows
+
+
+def by_cycles(family: Family, grids: Iterable[Grid], seed: int, reps: int) -> list[str]:
+    """Soak at other numbers of cycles."""
+    rows = [
+        "| cycles | leak on benign | leak at 0.5 x | leak at 2 x | clean at 2 x | clean on benign |",
+        "|---|---|---|---|---|---|",
+    ]
+    for g in grids:
+        s = run(family, {"soak": METHODS["soak"]}, g, (0.5, 2.0), seed, reps)["soak"]
+        rows.append(
+            f"| {g.cycles} | {mean(s, 'leak', 'benign', 0.0):.2f} % | {mean(s, 'leak', 'leaking', 0.5):.2f} % "
+            f"| {mean(s, 'leak', 'leaking', 2.0):.0f} % | {mean(s, 'clean', 'leaking', 2.0):.2f} % "
+            f"| {mean(s, 'clean', 'benign', 0.0):.0f} % |"
+        )
+    return rows
+
+
+def main() -> None:
+    """Print every table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about a minute, coarser numbers")
+    parser.add_argument("--short", action="store_true", help="cycles of 40 s with limits per cycle")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--reps", type=int, help="series per shape and rate")
+    chosen = parser.parse_args()
+    reps = chosen.reps or (5 if chosen.quick else 60)
+
+    def grid(cycles: int) -> Grid:
+        return Grid(cycles, 40.0, 0.5) if chosen.short else Grid(cycles)
+
+    for title, family in (("developed on", shapes.FAMILY), ("held out", held_out.FAMILY)):
+        size = f"{len(family.benign)} benign and {len(family.leaking)} leaking shapes, {reps} series each"
+        print(f"\n### Shapes {title}: {size}, 8 cycles\n", flush=True)
+        scores = run(family, METHODS, grid(8), FACTORS, chosen.seed, reps)
+        for table in (headline(scores), by_factor(scores["soak"], FACTORS), weakest(scores["soak"])):
+            print("\n".join(table), end="\n\n", flush=True)
+        print("\n".join(by_cycles(family, map(grid, (3, 4, 6, 8, 12)), chosen.seed + 1, reps)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
