@@ -17,6 +17,7 @@ from soak import __version__
 from soak.commands import Globals, examples, tell
 from soak.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE, SoakError
 
+_OF_THE_LOG = ("verbose", "quiet", "log_format")
 EXIT_BROKEN_PIPE = 141  # what a shell reports for a writer whose reader went away
 
 
@@ -114,7 +115,10 @@ def _remember(attribute: str) -> Callable[[click.Context, click.Parameter, Any],
         typed = source is click.core.ParameterSource.COMMANDLINE
         # Below the root the environment does not count: it would undo what was typed before the subcommand.
         if typed or (source is click.core.ParameterSource.ENVIRONMENT and ctx.parent is None):
-            setattr(ctx.find_root().ensure_object(Globals), attribute, value)
+            options = ctx.find_root().ensure_object(Globals)
+            setattr(options, attribute, value)
+            if attribute in _OF_THE_LOG:
+                options.configure_log()
 
     return callback
 

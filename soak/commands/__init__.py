@@ -38,6 +38,12 @@ class Globals:
 
         return store_option(self.store, Path.cwd()) if self.store else store_url(self.config)
 
+    def configure_log(self) -> None:
+        """Set up soak's own log as -v, -q and --log-format say; without them warnings go to stderr as they are."""
+        from soak.log import configure
+
+        configure(verbose=self.verbose, quiet=self.quiet, log_format=self.log_format)
+
 
 def duration(text: str | float) -> float:
     """The type of options that take 60s or 1h30m: seconds, or a usage error with examples."""
