@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FORKS = 4096  # child events kept between readings
 PATHS = 8192  # temporary files and databases remembered
 CLAIMED = 8  # descriptors looked at when a child is made
+STACKS = 1000  # taken a second at most, about 5 us each: 0.5 % of one core
+WINDOW = 2.0  # s over which they are counted: a burst is taken whole
+ARMED = 1000  # names of coroutines
 OBJECTS = 100_000  # addresses remembered before the dead are swept out
 TMP_PLACES = (os.environ.get("TMPDIR") or "/tmp", "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked at, not used
 TMP = tuple({os.path.join(os.path.realpath(place), "") for place in TMP_PLACES})
@@ -43,6 +46,8 @@ class Births:
         self.running_loop: Any = None
         self.undo: list[tuple[Any, Any]] = []
         self.hooked = self.threads_hooked = self.tasks_hooked = False
+        self.armed: set[str] = set()  # names of coroutines whose tasks are noted
+        self.window, self.left = 0.0, 0
         self.clear()
 
     def clear(self) -> None:
@@ -117,9 +122,15 @@ class Births:
             return
         plain, note = type(weak), self.note_task
 
+        armed = self.armed
+
         def add(self: Any, item: Any) -> None:
             plain.add(self, item)
-            note(item)
+            try:
+                if item.get_coro().__qualname__ in armed:
+                    note(item)
+            except Exception:
+                pass
 
         weak.__class__ = type("WeakSet", (plain,), {"add": add})
         self.undo.append((lambda kind: setattr(weak, "__class__", kind), plain))
@@ -130,26 +141,42 @@ class Births:
         if self.running_loop is not None:
             loop = self.running_loop()
             task = self.current_task(loop) if loop is not None else None
-            born = self.tasks.get(id(task)) if task is not None else None
-            if born is not None:
-                return (stack, *born[0][: LINKS - 1])
+            if task is not None:
+                born = self.tasks.get(id(task))
+                if born is not None:
+                    return (stack, *born[0][: LINKS - 1])
+                self.arm(task)
         return (stack,)
+
+    def arm(self, task: Any) -> None:
+        """From now on note where tasks are made that run what `task` runs: most never outlive a request."""
+        if len(self.armed) < ARMED:
+            self.armed.add(task.get_coro().__qualname__)
 
     def note_thread(self, thread: Any) -> None:
         """A thread object is being started."""
         try:
-            self.threads[id(thread)] = (self.chain(), self.clock())
+            self.threads.pop(id(thread), None)
+            if self._affordable():
+                self.threads[id(thread)] = (self.chain(), self.clock())
         except Exception:
             pass
 
     def note_task(self, task: Any) -> None:
-        """A task was made."""
-        try:
-            if len(self.tasks) > OBJECTS:
-                self.tasks.clear()
+        """A task was made that runs what was seen left over before."""
+        if len(self.tasks) > OBJECTS:
+            self.tasks.clear()
+        self.tasks.pop(id(task), None)
+        if self._affordable():
             self.tasks[id(task)] = (self.chain(), self.clock())
-        except Exception:
-            pass
+
+    def _affordable(self) -> bool:
+        """Whether a stack may be taken now: at most STACKS a second, so that no target pays more than that."""
+        now = self.clock()
+        if now >= self.window:
+            self.window, self.left = now + WINDOW, int(STACKS * WINDOW)
+        self.left -= 1
+        return self.left >= 0
 
     def _import(self, args: Any) -> None:
         self.look()
@@ -168,11 +195,14 @@ class Births:
     def _open(self, args: Any) -> None:
         path, mode, flags = args
         if isinstance(path, int):
-            self.fds[path] = (self.chain(), os.fstat(path).st_ino, self.clock())
+            if self._affordable():
+                self.fds[path] = (self.chain(), os.fstat(path).st_ino, self.clock())
             return
         path = os.fsdecode(path)
         if path.endswith((".pyc", ".py")) and mode is not None:
             return  # an import
+        if not self._affordable():
+            return
         chain, now = self.chain(), self.clock()
         self.fds[self._next_fd()] = (chain, path, now)
         if flags & os.O_CREAT:
@@ -207,6 +237,8 @@ class Births:
         self.databases[path] = (self.chain(), self.clock())
 
     def _socket(self, args: Any) -> None:
+        if not self._affordable():
+            return
         made, chain, now = args[0], self.chain(), self.clock()
         if len(self.socks) > OBJECTS:
             self.socks = {key: born for key, born in self.socks.items() if born[0]() is not None}

@@ -101,11 +101,7 @@ class Handles:
     def _descriptors(self, groups: Groups, own_inodes: set[int]) -> None:
         sockets = self._sockets()
         states = tcp_states()
-        paths: dict[str, tuple[Chain, float]] = {}
-        for chain, path, born in list(self.births.fds.values()):
-            if isinstance(path, str):
-                paths[os.path.abspath(path)] = (chain, born)
-        paths.update(self.births.databases)
+        paths = self._paths()
         alive: dict[tuple[int, str], tuple[Chain, float | None]] = {}
         for name in os.listdir("/proc/self/fd")[:DESCRIPTORS]:
             try:
@@ -123,6 +119,17 @@ class Handles:
             peer = sockets.get(number, ((), 0.0, ""))[2]
             groups.add("socket" if is_socket else "fd", found[0], found[1], tag, peer if is_socket else link)
         self.known = alive
+
+    def _paths(self) -> dict[str, tuple[Chain, float] | None]:
+        """Path to the one birth it can have come from; None where it was opened in more than one place."""
+        found: dict[str, tuple[Chain, float] | None] = dict(self.births.databases)
+        for chain, path, born in list(self.births.fds.values()):
+            if isinstance(path, str):
+                path = os.path.abspath(path)
+                other = found.setdefault(path, (chain, born))
+                if other is not None and other[0] != chain:
+                    found[path] = None
+        return found
 
     def _birth(self, number: int, link: str, inode: int, sockets: Any, paths: Any) -> tuple[Chain, float | None]:
         if link.startswith("socket:") and number in sockets:
@@ -216,6 +223,8 @@ class Handles:
             living.add(id(task))
             coroutine = getattr(task, "_coro", None) or task.get_coro()
             born = self.births.tasks.get(id(task))
+            if born is None:
+                self.births.arm(task)
             name = getattr(coroutine, "__qualname__", None) or type(coroutine).__name__
             own = code_of(coroutine)
             chain = born[0] if born is not None else ((own,),) if own else ()

@@ -23,8 +23,9 @@ KINDS = {
             "os.close(thing)"),
     "sqlite": ("fd", "return sqlite3.connect(os.path.join(os.getcwd(), 'a.db'))", "thing.close()"),
     "socket": ("socket", "return socket.socket()", "thing.close()"),
-    "accepted": ("socket", "a = socket.create_server(('127.0.0.1', 0))\n    b = socket.create_connection(a.getsockname())"
-                 "\n    return [a, b, a.accept()[0]]", "[one.close() for one in thing]"),
+    "accepted": ("socket", "a = socket.create_server(('127.0.0.1', 0))\n"
+                 "    b = socket.create_connection(a.getsockname())\n    return [a, b, a.accept()[0]]",
+                 "[one.close() for one in thing]"),
     "zombie": ("child", "return subprocess.Popen(['/bin/true'])", "thing.wait()"),
     "child": ("child", "return subprocess.Popen(['/bin/sleep', '60'])", "thing.kill(); thing.wait()"),
     "fork": ("child", "pid = os.fork()\n    if not pid: time.sleep(60)\n    return pid",
@@ -77,8 +78,13 @@ async def child_task():
 async def main():
     for _ in range(3): culprit(asyncio.get_running_loop())
     await child_task()
+    await child_task()
+    await asyncio.sleep(0)
     stop('made')
-    for task in kept[:3]: task.cancel()
+    for _ in range(3): culprit(asyncio.get_running_loop())
+    stop('more')
+    for task in kept:
+        if isinstance(task, asyncio.Task): task.cancel()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     stop('cancelled')
@@ -89,18 +95,23 @@ asyncio.run(main())
 
 
 def test_tasks_are_seen_where_they_were_made(launch: Callable[..., Guest], python: str) -> None:
-    """Unfinished tasks stand under the code that created them, with what they run and where they wait."""
+    """Once a task was left in a reading, others that run the same stand under the code that created them."""
     guest = launch(TASKS, python=python)
     assert guest.line() == "ready"
     assert guest.read()["tasks"] == 0
     assert guest.go() == "made"
     reading = guest.read()
     assert reading["tasks"] == 4
+    first = [row for row in reading["handles"] if row["kind"] == "task" and row["count"] == 3]
+    assert [frame[2] for frame in first[0]["stack"]] == ["forever"]
+    assert guest.go() == "more"
+    reading = guest.read()
+    assert reading["tasks"] == 7
     rows = [row for row in reading["handles"] if row["kind"] == "task"]
     mine = [row for row in rows if any(frame[2] == "culprit" for frame in row["stack"])]
     assert [row["count"] for row in mine] == [3]
     assert mine[0]["detail"]["states"] == {"forever": 3}
-    assert "sleep" in mine[0]["detail"]["example"]
+    assert "sleep" in first[0]["detail"]["example"]  # where it waits: these have run, the others not yet
     assert guest.go() == "cancelled"
     assert guest.read()["tasks"] == 1
 

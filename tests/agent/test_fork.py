@@ -117,7 +117,7 @@ def test_spawned_and_executed_pythons_have_an_agent_too(launch: Callable[..., Gu
 
 
 def test_a_target_that_closes_every_descriptor_keeps_its_own(launch: Callable[..., Guest]) -> None:
-    """After closerange(3, 100), as daemons do, the numbers are the target's: nothing it opens is read or closed by us."""
+    """After closerange(3, 100), as daemons do, the numbers are the target's: we read and close nothing it opens."""
     source = """
     import os, socket, sys
     print("ready", flush=True)

@@ -22,7 +22,7 @@ sys.stdin.readline()
 
 
 def test_environment_keeps_the_path_of_the_target_behind_ours(tmp_path: Path) -> None:
-    """PYTHONPATH begins with the bootstrap folder; an empty one adds no empty entry (it would mean the current folder)."""
+    """PYTHONPATH begins with the bootstrap folder; an empty one adds no empty entry (the current folder)."""
     assert soak_agent.environment(tmp_path / "a", base_env={})["PYTHONPATH"] == soak_agent.BOOTSTRAP
     kept = soak_agent.environment(tmp_path / "a", base_env={"PYTHONPATH": "/x:/y"})["PYTHONPATH"]
     assert kept == f"{soak_agent.BOOTSTRAP}:/x:/y"
@@ -145,7 +145,8 @@ def test_start_by_import(launch: Callable[..., Guest], python: str, tmp_path: Pa
     import sys
     sys.path.append({str(package)!r})
     import soak_agent
-    print(soak_agent.start({str(tmp_path / "agent")!r}, heap="off"), soak_agent.start(), soak_agent.started(), flush=True)
+    began = soak_agent.start({str(tmp_path / "agent")!r}, heap="off")
+    print(began, soak_agent.start(), soak_agent.started(), flush=True)
     sys.stdin.readline()
     """
     guest = launch(source, python=python, agent=False)
@@ -169,7 +170,8 @@ def test_detach_leaves_only_what_it_says(launch: Callable[..., Guest], python: s
     sys.stdin.readline()
     import gc
     gc.collect()
-    print(type(threading._limbo).__name__, len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")), flush=True)
+    threads, descriptors = os.listdir("/proc/self/task"), os.listdir("/proc/self/fd")
+    print(type(threading._limbo).__name__, len(threads), len(descriptors), flush=True)
     sys.stdin.readline()
     """
     guest = launch(source, python=python, heap="tracemalloc")
