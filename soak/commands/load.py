@@ -50,10 +50,12 @@ def command(options: Globals, dry_run: bool, cycles: int | None, cycle: float | 
         click.echo(described_plan(plan))
         return EXIT_CLEAN
     with _target(config):
-        summary, interrupted = _drive(plan, _Progress(bool(options.quiet)))
+        summary, generator, interrupted = _drive(plan, _Progress(bool(options.quiet)))
     if json_file is not None:
-        json_file.write_text(json.dumps(summary.to_json(), indent=2) + "\n", encoding="utf-8")
+        json_file.write_text(json.dumps(summary.to_json(generator.capacity), indent=2) + "\n", encoding="utf-8")
     click.echo(table(summary))
+    if generator.capacity is not None:
+        click.echo(generator.capacity.sentence())
     return EXIT_INTERRUPTED if interrupted else EXIT_CLEAN
 
 
@@ -77,7 +79,7 @@ def _target(config: Config) -> Iterator[None]:
             target.stop()
 
 
-def _drive(plan: LoadPlan, progress: _Progress) -> tuple[Summary, bool]:
+def _drive(plan: LoadPlan, progress: _Progress) -> tuple[Summary, LoadGenerator, bool]:
     """Run the plan to its end or to the first signal."""
     from soak.load import LoadGenerator
     from soak.load.summary import Summary
@@ -98,7 +100,7 @@ def _drive(plan: LoadPlan, progress: _Progress) -> tuple[Summary, bool]:
         finally:
             generator.close()
             progress.close()
-    return summary, signals.received
+    return summary, generator, signals.received
 
 
 def _wait(generator: LoadGenerator) -> None:

@@ -9,9 +9,11 @@ import select
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from soak.load.capacity import CapacityWatch
 from soak.load.frames import LENGTH, Order, Unpacker
 from soak.load.plan import LoadPlan
 from soak.load.tally import LoadDelta
@@ -26,6 +28,7 @@ class _Worker:
 
     def __init__(self, plan: LoadPlan, zero: float, number: int, since: float, log: IO[bytes] | int) -> None:
         self.number = number
+        self.plan = plan
         self.started = time.monotonic()
         self.seen = since  # until when its deltas have arrived
         self._frames = Unpacker()
@@ -88,6 +91,8 @@ class LoadGenerator:
         self._workers: dict[int, _Worker] = {}  # by the descriptor of its pipe
         self._due: list[tuple[float, int, float]] = []  # replacements: when, number, since
         self._quick_deaths = 0
+        self._successor: LoadPlan | None = None
+        self.capacity = CapacityWatch(plan.shape(), plan.cycle) if plan.profile == "capacity" else None
         self._stopping = False
         self._epoll = select.epoll()
 
@@ -120,11 +125,29 @@ class LoadGenerator:
             deltas += arrived
             if ended:
                 deltas += self._ended(worker)
+        if self.capacity is not None:
+            self._watch(self.capacity, deltas)
         now = time.monotonic()
         for due in [due for due in self._due if due[0] <= now]:
             self._due.remove(due)
             self._spawn(due[1], due[2])
         return deltas
+
+    def memory(self, share: float) -> None:
+        """For the capacity profile: the target uses this share (0 to 1) of the memory that it may use."""
+        if self.capacity is not None:
+            self.capacity.memory(time.monotonic() - self._zero, share)
+
+    def _watch(self, capacity: CapacityWatch, deltas: list[LoadDelta]) -> None:
+        """When the target breaks: go on with the lowest rate to the end of the next cycle, and see it recover."""
+        capacity.add(deltas)
+        found = capacity.breaking
+        if found is None or self._successor is not None or self._stopping:
+            return
+        cycles = min(int(found.t // self.plan.cycle) + 2, self.plan.cycles)
+        self._successor = replace(self.plan, profile="constant", high=self.plan.low, cycles=cycles)
+        for worker in self._workers.values():
+            worker.ask_to_stop()
 
     def stop(self, timeout: float = 5.0) -> None:
         """End the load: waits until the workers have reported and ended, kills those that have not by `timeout`.
@@ -151,11 +174,12 @@ class LoadGenerator:
         self._epoll.close()
 
     def _spawn(self, number: int, since: float) -> None:
+        plan = self._successor or self.plan
         if self._log_path is None:
-            worker = _Worker(self.plan, self._zero, number, since, subprocess.DEVNULL)
+            worker = _Worker(plan, self._zero, number, since, subprocess.DEVNULL)
         else:
             with self._log_path.open("ab") as log:
-                worker = _Worker(self.plan, self._zero, number, since, log)
+                worker = _Worker(plan, self._zero, number, since, log)
         self._workers[worker.out] = worker
         self._epoll.register(worker.out, select.EPOLLIN)
 
@@ -170,7 +194,12 @@ class LoadGenerator:
         code = worker.process.returncode
         now = time.monotonic()
         t = now - self._zero
-        if self._stopping or code == 0 or t >= self.plan.length:
+        plan = self._successor or self.plan
+        replaced = worker.plan is not plan
+        if self._stopping or (code == 0 and not replaced) or t >= plan.length:
+            return []
+        if replaced:
+            self._due.append((now, worker.number, t))
             return []
         self._quick_deaths = self._quick_deaths + 1 if now - worker.started < LIFE_S else 0
         wait = min(2.0 ** (self._quick_deaths - 1), 30.0) if self._quick_deaths else 0.0

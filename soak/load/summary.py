@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from soak.load.capacity import CapacityWatch
 from soak.load.histogram import Histogram, merged
 from soak.load.plan import LoadPlan
 from soak.load.tally import LoadDelta
@@ -89,7 +90,7 @@ class Summary:
         }
         return total
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, capacity: CapacityWatch | None = None) -> dict[str, Any]:
         """The whole run as plain values; times in seconds since its start."""
         sent = self.total.counts["sent"]
         return {
@@ -107,6 +108,7 @@ class Summary:
             ],
             "outages": [self.outages[start] for start in sorted(self.outages)],
             "gaps": self.gaps,
+            "breaking_point": capacity.to_json() if capacity else None,
             "generator": {
                 "cpu_seconds": round(self.worker_cpu_s, 3),
                 "cpu_us_per_request": round(self.worker_cpu_s / sent * 1e6, 1) if sent else None,

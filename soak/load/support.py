@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SUPPORTED_KINDS = ("http", "sse", "websocket", "python")
 STREAM_KINDS = ("sse", "websocket")
-SUPPORTED_PROFILES = (*(name for name in profiles.MAKERS if name != "capacity"), *profiles.NAMED)
+SUPPORTED_PROFILES = (*profiles.MAKERS, *profiles.NAMED)
 
 
 def unsupported(plan: LoadPlan) -> list[str]:
