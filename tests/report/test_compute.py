@@ -13,9 +13,10 @@ import pytest
 
 import soak.report
 from soak.report.compute import compute, main
+from soak.report.formats import render
 from soak.report.stored import load_or_compute
 from soak_storage import Store
-from soak_storage.records import AnalysisRow, EventRow, LoadCycleRow, SampleRow, SegmentRow
+from soak_storage.records import AnalysisRow, EventRow, LoadCycleRow, ReadingRow, SampleRow, SegmentRow
 
 from .runs import LEAK, MB, Plan, make_run
 
@@ -282,3 +283,70 @@ def test_schema_refuses_wrong_reports(store: Store, spoil: Callable[[dict[str, A
     spoil(report)
     with pytest.raises(jsonschema.ValidationError):
         VALIDATOR.validate(report)
+
+
+def test_what_does_not_come_back_in_time_is_a_cleanup_failure(store: Store) -> None:
+    """Eight threads outlive the load by 7 s of a quiet phase of 9 s; 2 s are granted: failed, and named."""
+
+    def threads(t: float) -> float:
+        phase = t % 60.0
+        return 12.0 if 5.0 <= phase < 58.0 else 4.0
+
+    plan = Plan(extra=[SampleRow(step / 2, "threads", "count", threads(step / 2)) for step in range(960)])
+    plan.limits["cleanup"] = {"grace": 2.0}
+    report = report_of(store, plan)
+    assert (report["verdict"], report["exit_code"]) == ("failed", 1)
+    assert [(one["kind"], one["series"]) for one in report["findings"]] == [("cleanup", "threads")]
+    assert "8 more remain" in report["findings"][0]["message"]
+    checks = {(one["series"], one["when"]): one["verdict"] for one in report["cleanup"]}
+    assert checks["threads", "within grace"] == "fail" and checks["fds", "within grace"] == "pass"
+    assert "not back: threads" in " ".join(render(report, "text").split())
+
+
+def test_pss_decides_where_processes_share_their_pages(store: Store) -> None:
+    """Two workers of one parent: rss counts the shared pages twice, so pss gates and rss explains."""
+    rows = [SampleRow(t / 2, "pss", "bytes", 40.0 * MB + t % 3 * 4096) for t in range(960)]
+    rows += [SampleRow(t / 2, "rss", "bytes", 30.0 * MB, f"{pid}:worker") for t in range(960) for pid in (8, 9)]
+    report = report_of(store, Plan(extra=rows))
+    gates = {row["name"]: row["gates"] for row in report["series"] if row["process"] == "total"}
+    assert (gates["pss"], gates["rss"]) == (True, False)
+
+
+def test_memory_that_is_mostly_native_is_not_named_after_its_python_part(store: Store) -> None:
+    """2 MB a cycle in Python, 6 MB outside of it: the finding is of rss, a quarter of it has a place."""
+    finding = growth(report_of(store, Plan(heap_growth=2 * MB, native_growth=6 * MB)))
+    assert (finding["series"], finding["also"]) == ("rss", ["python_heap"])
+    assert finding["sites"][0]["share"] == pytest.approx(0.25, abs=0.03)
+    assert finding["unexplained_share"] == pytest.approx(0.75, abs=0.03)
+
+
+def test_time_until_a_limit_has_an_interval(store: Store) -> None:
+    """One MB and a half a cycle (90 MB/h), 100 MB below the container's limit: a good hour, soonest first."""
+    plan = Plan(heap_growth=1.5 * MB)
+    plan.target["ceilings"] = {"memory": 176 * MB, "machine": 9000 * MB}
+    plan.limits["peak"] = {"value": 4096 * MB, "relative": False}
+    finding = growth(report_of(store, plan))
+    soonest, latest = finding["time_to_limit_hours"]
+    # level at the end: 60 + 8 cycles of 1.5 + 2 under load = 74 MB, so 102 MB of room at 90 MB/h
+    assert finding["limit_reached"] == "memory"
+    assert soonest < 102 / 90 < latest < 1.3
+    assert "the container's memory limit" in render(report_of(store, plan), "text")
+
+
+def test_a_run_that_was_never_sampled_says_so(store: Store) -> None:
+    """A target that did not start: error, with the message that the run was closed with."""
+    plan = Plan(done=0, status="failed", error={"code": "target_not_started", "message": "no such file: api"})
+    report = report_of(store, plan)
+    assert (report["verdict"], report["exit_code"]) == ("error", 4)
+    assert "no such file: api" in report["summary"]
+
+
+def test_types_and_holders_stand_at_the_site_that_explains_most(store: Store) -> None:
+    """Retention paths of a growing type, as the latest reading found them."""
+    path = ["module app.cache", "dict _CACHE", "list"]
+    reading = ReadingRow(
+        478.0, 7, "100:main", agent_mode="holders", detail={"holders": [{"type": "bytearray", "paths": [path]}]}
+    )
+    report = report_of(store, Plan(heap_growth=3 * MB, extra=[reading]))
+    assert growth(report)["sites"][0]["held_by"] == [path]
+    assert "held by: module app.cache -> dict _CACHE -> list" in render(report, "text")
