@@ -57,6 +57,10 @@ COMMANDS: dict[str, Entry] = {
         "Compare two runs, or one with the baseline of its target.",
         ("soak compare 12", "soak compare 3 12 --memory 5"),
     ),
+    "history": Entry(
+        "Show the growth of a target over many runs, and where it began.",
+        ("soak history", "soak history --name orders-api"),
+    ),
     "load": Entry(
         "Run the load alone, for latency and capacity.",
         ("soak load", "soak load --dry-run", "soak load --json load.json"),

@@ -108,6 +108,7 @@ def _check_kind(scenario: Scenario, raw: Table, place: Place) -> None:
         (("method",), ("http", *STREAMS)),
         (_BODY_KEYS, ("http", "sse")),
         (("function",), ("python",)),
+        (("faults",), ("http", *STREAMS)),
     ]
     for names, kinds in foreign:
         for name in names:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from soak.config import load_config
 from soak.config.notyet import NOT_YET
 from soak.config.read import KNOWN_KEYS, LISTS, TABLES
+from soak.config.scenario import KINDS
 from soak.errors import ConfigError, Problem
+from soak.load.support import SUPPORTED_KINDS
 
 TARGET = '[target]\ncommand = ["python", "app.py"]\nurl = "http://127.0.0.1:8000"\n'
 
@@ -147,6 +149,12 @@ def test_what_is_not_built_yet_is_refused_and_never_ignored(tmp_path: Path) -> N
         found = problems(tmp_path, f"{header}\n{name} = {spelled}\n" if name else f"{header}\n")
         assert any("not supported yet" in problem.allowed for problem in found.values()), entry
     assert problems(tmp_path, TARGET) == {}
+
+
+def test_the_load_can_do_what_is_not_refused() -> None:
+    """Kinds that the load engine drives are accepted, and only those."""
+    refused = {value for entry in NOT_YET if entry.path == "scenario.kind" for value in entry.values}
+    assert set(KINDS) - refused == set(SUPPORTED_KINDS)
 
 
 def test_not_yet_names_only_what_exists() -> None:

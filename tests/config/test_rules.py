@@ -31,6 +31,8 @@ WRONG = [
     (SSE + 'validate = ["order"]\n', {"scenario[0].sequence"}),
     (SSE + 'until = "x"\n', {"scenario[0].until"}),
     (SSE.replace("sse", "http") + 'function = "a.py:f"\n', {"scenario[0].function"}),
+    (SSE.replace("sse", "python") + 'function = "a.py:f"\nfaults = { reset = 0.1 }\n', {"scenario[0].faults"}),
+    (SSE.replace("sse", "python"), {"scenario[0].function"}),
     (SSE.replace('path = "/"\n', ""), {"scenario[0].path"}),
     (CHECK + 'kind = "dns"\n', {"check[0].host"}),
     (CHECK + 'kind = "tcp"\nhost = "h"\n', {"check[0].port"}),
