@@ -105,6 +105,7 @@ class Agent:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The reply to one request; ValueError names an operation that does not exist."""
         self.look()
+        self.heap.hide()
         operation = self.operations.get(str(request.get("op")))
         if operation is None:
             raise ValueError(f"no operation {request.get('op')!r}")
@@ -136,7 +137,8 @@ class Agent:
         tmp_files, tmp_bytes = self.handles.tmp_totals()
         return {
             "pid": self.pid, "mode": self.heap.name, "frames": self.heap.frames, "traced_bytes": traced,
-            "agent_bytes": own, "gc_objects": sum(counts.values()), "tasks": len(living_tasks()),
+            "agent_bytes": own, "gc_objects": sum(counts.values()),
+            "allocated_blocks": sys.getallocatedblocks(), "tasks": len(living_tasks()),
             "threads": max(1, len(sys._current_frames()) - 1), "pause_ms": max(pauses.values()) * 1e3,
             "pauses_ms": {name: seconds * 1e3 for name, seconds in pauses.items()}, "sites": sites,
             "types": self._types(counts, int(request.get("types", TYPES))), "handles": groups,
@@ -180,23 +182,18 @@ class Agent:
         traced, own, sites = self.heap.read()
         pauses["heap"] = self.heap.pause
         if not self.baseline:
-            self.baseline = {hash(site[4]): site[0] for site in sites if site[0] >= BASELINE_FLOOR} or {0: 0}
+            self.baseline = {hash(site[2]): site[0] for site in sites if site[0] >= BASELINE_FLOOR} or {0: 0}
         before = self.baseline
         chosen = sorted(sites, key=lambda site: -site[0])[:top]
-        chosen += sorted(sites, key=lambda site: before.get(hash(site[4]), 0) - site[0])[:top]
+        chosen += sorted(sites, key=lambda site: before.get(hash(site[2]), 0) - site[0])[:top]
         unique = list({id(site): site for site in chosen}.values())
-        self.names.learn({(f[0], f[1]) for site in unique for f in site[4] if f[2] is None})
+        self.names.learn({(f[0], f[1]) for site in unique for f in site[2] if f[2] is None})
         return [self._site(site) for site in unique], traced, own
 
     def _site(self, site: list[Any]) -> dict[str, Any]:
-        size, count, error, births, stack = site
+        size, count, stack, extra = site
         frames = [[file, line, self.names.of(file, line) if name is None else name] for file, line, name in stack]
-        row = {"bytes": size, "count": count, "partial": len(frames) <= 1, "stack": frames}
-        if error is not None:
-            row["error"] = error
-        if births is not None:
-            row["births"] = births
-        return row
+        return {"bytes": size, "count": count, "partial": len(frames) <= 1, "stack": frames, **extra}
 
     def switch_heap(self, request: dict[str, Any]) -> dict[str, Any]:
         """Change the heap backend: `mode`, `frames`, `interval`; what was known by the old one is forgotten."""

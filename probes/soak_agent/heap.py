@@ -1,8 +1,8 @@
 """Where the Python heap was allocated: one face for the ways to know it.
 
 A backend has `name`, `frames`, `start()`, `stop()`, `mark(cycle)`, `blocks()` and `read() -> (traced, own, sites)`
-where a site is `[bytes, count, error or None, births or None, stack]`, already summed by stack, and a stack is a tuple
-of (file, line, function), innermost last.
+where a site is `[bytes, count, stack, extra]`, already summed by stack; a stack is a tuple of (file, line, function),
+innermost last, and `extra` is what only some backends know (error, births, domain, native, partial).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Site = list[Any]
 
 TRACE_BYTES = 190  # of one block in what _get_traces returns: tuple 88, int 32, list slot 8, and the grouping
+NATIVE_DOMAINS = ("malloc", "mmap")  # beside Python's allocators; mmap is address space, not residency
+NOWHERE = (("<no Python frame>", 0, "<no Python frame>"),)
 OVERHEAD_PER_BLOCK = 48  # of get_tracemalloc_memory for one traced block
 
 
@@ -37,6 +39,9 @@ class Off:
 
     def mark(self, cycle: int) -> None:
         """Nothing to mark."""
+
+    def hide(self) -> None:
+        """Nothing of the calling thread is seen anyway, or it is told by its files."""
 
     def blocks(self) -> int:
         """Nothing would be copied by a reading."""
@@ -97,7 +102,7 @@ class Tracemalloc(Off):
                 own += size
                 traced -= size
             else:
-                sites.append([size, count, None, None, tuple((file, line, None) for file, line in reversed(stack))])
+                sites.append([size, count, tuple((file, line, None) for file, line in reversed(stack)), {}])
         return traced, own, sites
 
 
@@ -126,18 +131,27 @@ class Sampled(Off):
         """What is born from now on belongs to `cycle`."""
         self.sampler.mark_cycle(cycle)
 
+    def hide(self) -> None:
+        """Leave out what the calling thread allocates from now on."""
+        self.sampler.ignore_thread(True)
+
     def read(self) -> tuple[int | None, int, list[Site]]:
-        """Every stack with living samples, scaled to bytes."""
+        """Every stack with living samples, scaled to bytes; `traced` is of Python's own allocators alone."""
         sites: list[Site] = []
-        own = 0
+        traced = 0.0
         for row in self.sampler.read():
-            stack = tuple((file, line, name) for file, line, name in row["stack"])
-            if stack and stack[-1][0].startswith(OWN):
-                own += row["bytes"]
+            stack = tuple((file, line, name) for file, line, name in row["stack"]) or NOWHERE
+            if row.get("domain") in NATIVE_DOMAINS:
+                extra = {"domain": row["domain"], "native": row.get("native")}
+            elif stack[-1][0].startswith(OWN):
+                continue
             else:
-                births = {str(cycle): round(size) for cycle, size in (row.get("births") or {}).items()}
-                sites.append([round(row["bytes"]), round(row["count"], 1), row.get("error"), births, stack])
-        return sum(site[0] for site in sites), round(own), sites
+                extra, traced = {}, traced + row["bytes"]
+            births = {str(cycle): round(size) for cycle, size in row["births"].items()}
+            extra.update(error=row["error"], births=births, partial=bool(row.get("partial")))
+            sites.append([round(row["bytes"]), round(row["count"], 1), stack, extra])
+        self.pause = 0.0
+        return round(traced), int(self.sampler.own_bytes()), sites
 
 
 def choose(mode: str, frames: int, interval: int) -> tuple[Off, str]:
