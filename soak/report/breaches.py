@@ -1,4 +1,4 @@
-"""Findings other than growth: peaks, ceilings, cleanup, errors, latency, cpu, streams, and a target that died."""
+"""Findings other than growth and cleanup: peaks, ceilings, errors, latency, cpu, streams, a target that died."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from soak.analysis import judge_ceiling, judge_cleanup, judge_peak
-from soak.config.limits import COUNTS
+from soak.analysis import judge_ceiling, judge_peak
 from soak.report.fingerprint import fingerprint
 from soak.report.inputs import TOTAL, Floats, RunData
 from soak.report.series import Judged
-from soak.report.units import amount, duration, share
+from soak.report.units import amount, share
 
 # Load windows at or above this share of the highest rate are "the high phase".
 HIGH_SHARE = 0.8
@@ -111,46 +110,6 @@ def ceilings_reached(data: RunData, series: Sequence[Judged]) -> list[dict[str, 
 def processes(data: RunData) -> int:
     """How many processes of the target have series of their own."""
     return len({info.process for info in data.infos if info.process != TOTAL})
-
-
-def cleanup(data: RunData, series: Sequence[Judged]) -> list[dict[str, Any]]:
-    """For each count: back at its floor at once, and within the grace time; each its own verdict."""
-    drop = max(0.0, 1.0 - data.run.quiet_seconds / data.cycle_seconds)
-    grace = data.limits.cleanup_grace
-    checks = []
-    for one in series:
-        if one.info.process != TOTAL or one.info.name not in COUNTS or one.info.name == "tasks" or drop <= 0:
-            continue
-        result = judge_cleanup(
-            one.times, one.values, data.cycle_seconds, drop, grace, quantum=1.0, restarts=data.restarts, kind="count"
-        )
-        for when, passed in (("at once", result.immediate), ("within grace", result.within_grace)):
-            checks.append(
-                {
-                    "series": one.info.name,
-                    "when": when,
-                    "verdict": passed,
-                    "grace_seconds": grace,
-                    "residual": result.residual,
-                    "margin": result.margin,
-                    "cycles_used": result.cycles_used,
-                }
-            )
-    return checks
-
-
-def cleanup_findings(checks: Sequence[dict[str, Any]], leaking: set[str]) -> list[dict[str, Any]]:
-    """What did not come back; not of series that leak, where that is said already."""
-    found = []
-    for check in checks:
-        if check["verdict"] != "fail" or check["when"] == "at once" or check["series"] in leaking:
-            continue
-        message = (
-            f"{check['series']} is not back at its floor {duration(check['grace_seconds'])} after the load stopped: "
-            f"{amount(check['residual'], 'count')} more remain (median over {check['cycles_used']} cycles)"
-        )
-        found.append(finding("cleanup", check["series"], message, unit="count", residual=check["residual"]))
-    return found
 
 
 def load_findings(data: RunData, load: dict[str, Any]) -> list[dict[str, Any]]:

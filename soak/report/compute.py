@@ -19,6 +19,7 @@ from soak.analysis.results import Decision, Evidence
 from soak.report import breaches, evidence, verdict
 from soak.report.accept import apply_accepts, read_accepts
 from soak.report.charts import charts
+from soak.report.cleanup import cleanup, cleanup_findings
 from soak.report.growth import growth_findings
 from soak.report.inputs import RunData, read_run
 from soak.report.loadpart import load_section
@@ -38,7 +39,7 @@ def compute(store: Store, run_id: int | None) -> dict[str, Any]:
     load = load_section(data.load)
     found = evidence.gather(data, load)
     series = [_weighed(one, found) for one in judge_series(data)]
-    checks = breaches.cleanup(data, series)
+    checks = cleanup(data, series)
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "soak_version": __version__,
@@ -88,7 +89,7 @@ def _findings(
         *growth_findings(data, series, peaks.ceilings),
         *peaks.findings,
         *breaches.ceilings_reached(data, series),
-        *breaches.cleanup_findings(checks, leaking),
+        *cleanup_findings(checks, leaking),
         *breaches.load_findings(data, load),
         *breaches.cpu_finding(data, series),
         *breaches.stream_findings(load),

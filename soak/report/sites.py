@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from soak.analysis import judge_sites
 from soak.analysis.results import SiteResult
 from soak.report.code import CodeLines
 from soak.report.fingerprint import fingerprint, place
+from soak.report.grouping import Group, Grouping
 from soak.report.inputs import Floats, RunData
-from soak.report.owner import APPLICATION, STANDARD, Frame, Owners, is_agent
+from soak.report.owner import STANDARD, Frame, Owners, is_agent
 
 MOST_SITES = 20  # of a finding; a person reads three
 MOST_FRAMES = 30  # of a traceback: the innermost
@@ -23,47 +24,6 @@ MOST_STACKS = 100  # of a flame graph: finer than a screen can show
 VAGUE = 0.5
 CONSTRUCTORS = ("__init__", "__new__", "__post_init__")
 TRUNK_SHARE = 0.8  # of the growth that has to pass a frame for it to be named as the way all of it comes
-
-
-class Point(Protocol):
-    """What a reading says about one stack."""
-
-    @property
-    def t(self) -> float:
-        """Seconds since the run began."""
-
-    @property
-    def cycle(self) -> int:
-        """Number of the cycle."""
-
-
-@dataclass
-class Group:
-    """Stacks that are one site, summed over stacks and processes; one entry per reading."""
-
-    values: Floats
-    counts: Floats
-    variance: Floats
-    births: list[dict[int, float]]
-    stacks: dict[tuple[Frame, ...], Floats] = field(default_factory=dict)
-    partial: bool = False
-    details: dict[str, int] = field(default_factory=dict)
-
-    def errors(self) -> Floats:
-        """The error of a sampled site, as one per reading that gives its slope the error it has.
-
-        What lives on is sampled once, so readings share the error of their common part: from one to the next it walks
-        by q = (v_last - v_first) / (m - 1). The slope of such a walk over m readings has the variance 6 q / 5 m (in
-        readings), that of independent errors s^2 12 / m (m^2 - 1): equal for s^2 = q (m^2 - 1) / 10.
-        """
-        judged = self.variance[1:] if self.variance.size >= 4 else self.variance
-        m = judged.size
-        walk = max(0.0, float(judged[-1] - judged[0])) / max(m - 1, 1)
-        return np.full(self.variance.size, np.sqrt(walk * (m * m - 1) / 10.0))
-
-    def heaviest(self) -> tuple[Frame, ...]:
-        """The stack that grew most."""
-        return max(self.stacks, key=lambda stack: self.stacks[stack][-1] - self.stacks[stack][0])
 
 
 @dataclass(frozen=True)
@@ -92,7 +52,7 @@ class Attributor:
 
     def memory(self, growth_per_hour: float) -> Attribution:
         """Allocation sites of traced memory; shares are of `growth_per_hour`."""
-        grouping = _Grouping(self.owners, _reading_times(self.data))
+        grouping = Grouping(self.owners, _reading_times(self.data))
         for site in self.data.sites:
             group = grouping.group(site.stack)
             if group is None:
@@ -109,7 +69,7 @@ class Attributor:
 
     def handles(self, kinds: Sequence[str], growth_per_hour: float) -> Attribution:
         """Birth places of handles of these kinds."""
-        grouping = _Grouping(self.owners, _reading_times(self.data))
+        grouping = Grouping(self.owners, _reading_times(self.data))
         for handle in self.data.store.handles(self.data.run.id):
             group = grouping.group(handle.stack) if handle.kind in kinds else None
             if group is None:
@@ -122,7 +82,7 @@ class Attributor:
                         note_states(group.details, point.detail)
         return self._ranked(grouping, growth_per_hour)
 
-    def _ranked(self, grouping: _Grouping, total: float) -> Attribution:
+    def _ranked(self, grouping: Grouping, total: float) -> Attribution:
         groups = {key: group for key, group in grouping.groups.items() if np.ptp(group.values) > 0}
         if not groups or grouping.times.size < 2:
             return Attribution([], None, [], {"frames": [], "stacks": [], "rest": 0.0})
@@ -213,44 +173,6 @@ class Attributor:
             rows.append({"frames": places, "growth_per_hour": growth})
         named = [[place(f, self.owners.cwd), line, function, self.owners.of(f)] for f, line, function in frames]
         return {"frames": named, "stacks": rows, "rest": sum(growth for _, growth in stacks[MOST_STACKS:])}
-
-
-class _Grouping:
-    """Groups of stacks over the readings of a run."""
-
-    def __init__(self, owners: Owners, readings: list[tuple[int, float]]) -> None:
-        self.owners = owners
-        self.times = np.array([t for _, t in readings], dtype=np.float64)
-        self.places = {cycle: place for place, (cycle, _) in enumerate(readings)}
-        self.groups: dict[object, Group] = {}
-
-    def place(self, point: Point) -> int | None:
-        """The reading that `point` belongs to."""
-        return self.places.get(point.cycle)
-
-    def group(self, stack: Sequence[Frame]) -> Group | None:
-        """The site of a stack; None for the agent's own.
-
-        An allocation inside the standard library belongs to whoever called it: json's decoder is nobody's leak. In
-        the application every line is a site; in a dependency a function is one, for nobody changes its lines.
-        """
-        if not stack or is_agent(stack[-1]):
-            return None
-        likely = self.owners.likely(list(stack))
-        in_standard = self.owners.of(stack[-1][0]) == STANDARD
-        frame, owner = likely if likely and in_standard else (stack[-1], self.owners.of(stack[-1][0]))
-        key = frame if owner == APPLICATION else (frame[0], frame[2])
-        if key not in self.groups:
-            size = self.times.size
-            self.groups[key] = Group(np.zeros(size), np.zeros(size), np.zeros(size), [{} for _ in range(size)])
-        return self.groups[key]
-
-    def add(self, group: Group, stack: Sequence[Frame], at: int, value: float, count: float) -> None:
-        """Add what one process held at one reading."""
-        group.values[at] += value
-        group.counts[at] += count
-        by_stack = group.stacks.setdefault(tuple(stack), np.zeros(self.times.size))
-        by_stack[at] += value
 
 
 def sure(result: SiteResult) -> bool:

@@ -231,9 +231,10 @@ def _gaps(report: dict[str, Any], most: int = 3) -> list[dict[str, Any]]:
 
 
 def _cleanup(report: dict[str, Any]) -> list[str]:
-    checks = [check for check in report.get("cleanup", []) if check["when"] != "at once"]
-    failed = [check["series"] for check in checks if check["verdict"] == "fail"]
+    checks = [check for check in report.get("cleanup", []) if check["gates"]]
+    failed = list(dict.fromkeys(check["series"] for check in checks if check["verdict"] == "fail"))
     passed = [check["series"] for check in checks if check["verdict"] == "pass"]
+    passed = [name for name in dict.fromkeys(passed) if name not in failed]
     if not failed and not passed:
         return []
     words = [f"back at their floor: {', '.join(passed)}"] if passed else []

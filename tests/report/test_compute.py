@@ -350,3 +350,23 @@ def test_types_and_holders_stand_at_the_site_that_explains_most(store: Store) ->
     report = report_of(store, Plan(heap_growth=3 * MB, extra=[reading]))
     assert growth(report)["sites"][0]["held_by"] == [path]
     assert "held by: module app.cache -> dict _CACHE -> list" in render(report, "text")
+
+
+def test_cleanup_after_faulted_requests_is_a_check_of_its_own(store: Store) -> None:
+    """Descriptors stay behind only in cycles in which requests were broken on purpose: that check fails."""
+
+    def descriptors(t: float) -> float:
+        cycle, phase = divmod(t, 60.0)
+        return 20.0 if 5.0 <= phase < (58.0 if cycle % 2 else 51.0) else 12.0
+
+    rows = [SampleRow(step / 2, "fds", "count", descriptors(step / 2)) for step in range(1200)]
+    faults = [
+        LoadCycleRow(cycle, "broken", 9, 9, 0, 0, 0, detail={"faulted": {"reset": 9}}) for cycle in range(1, 10, 2)
+    ]
+    plan = Plan(cycles=10, extra=[*rows, *faults])
+    plan.limits["cleanup"] = {"grace": 2.0}
+    report = report_of(store, plan)
+    checks = {one["when"]: one["verdict"] for one in report["cleanup"] if one["series"] == "fds"}
+    assert checks["after faults"] == "fail"
+    assert [one["series"] for one in report["findings"]] == ["fds"]
+    assert "after faults" not in {one["when"] for one in report_of(store, Plan())["cleanup"]}

@@ -1,0 +1,91 @@
+"""Stacks put together into sites: by what a person would change, over stacks, processes and readings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from soak.report.inputs import Floats
+from soak.report.owner import APPLICATION, STANDARD, Frame, Owners, is_agent
+
+
+class Point(Protocol):
+    """What a reading says about one stack."""
+
+    @property
+    def t(self) -> float:
+        """Seconds since the run began."""
+
+    @property
+    def cycle(self) -> int:
+        """Number of the cycle."""
+
+
+@dataclass
+class Group:
+    """Stacks that are one site, summed over stacks and processes; one entry per reading."""
+
+    values: Floats
+    counts: Floats
+    variance: Floats
+    births: list[dict[int, float]]
+    stacks: dict[tuple[Frame, ...], Floats] = field(default_factory=dict)
+    partial: bool = False
+    details: dict[str, int] = field(default_factory=dict)
+
+    def errors(self) -> Floats:
+        """The error of a sampled site, as one per reading that gives its slope the error it has.
+
+        What lives on is sampled once, so readings share the error of their common part: from one to the next it walks
+        by q = (v_last - v_first) / (m - 1). The slope of such a walk over m readings has the variance 6 q / 5 m (in
+        readings), that of independent errors s^2 12 / m (m^2 - 1): equal for s^2 = q (m^2 - 1) / 10.
+        """
+        judged = self.variance[1:] if self.variance.size >= 4 else self.variance
+        m = judged.size
+        walk = max(0.0, float(judged[-1] - judged[0])) / max(m - 1, 1)
+        return np.full(self.variance.size, np.sqrt(walk * (m * m - 1) / 10.0))
+
+    def heaviest(self) -> tuple[Frame, ...]:
+        """The stack that grew most."""
+        return max(self.stacks, key=lambda stack: self.stacks[stack][-1] - self.stacks[stack][0])
+
+
+class Grouping:
+    """Groups of stacks over the readings of a run."""
+
+    def __init__(self, owners: Owners, readings: list[tuple[int, float]]) -> None:
+        self.owners = owners
+        self.times = np.array([t for _, t in readings], dtype=np.float64)
+        self.places = {cycle: place for place, (cycle, _) in enumerate(readings)}
+        self.groups: dict[object, Group] = {}
+
+    def place(self, point: Point) -> int | None:
+        """The reading that `point` belongs to."""
+        return self.places.get(point.cycle)
+
+    def group(self, stack: Sequence[Frame]) -> Group | None:
+        """The site of a stack; None for the agent's own.
+
+        An allocation inside the standard library belongs to whoever called it: json's decoder is nobody's leak. In
+        the application every line is a site; in a dependency a function is one, for nobody changes its lines.
+        """
+        if not stack or is_agent(stack[-1]):
+            return None
+        likely = self.owners.likely(list(stack))
+        in_standard = self.owners.of(stack[-1][0]) == STANDARD
+        frame, owner = likely if likely and in_standard else (stack[-1], self.owners.of(stack[-1][0]))
+        key = frame if owner == APPLICATION else (frame[0], frame[2])
+        if key not in self.groups:
+            size = self.times.size
+            self.groups[key] = Group(np.zeros(size), np.zeros(size), np.zeros(size), [{} for _ in range(size)])
+        return self.groups[key]
+
+    def add(self, group: Group, stack: Sequence[Frame], at: int, value: float, count: float) -> None:
+        """Add what one process held at one reading."""
+        group.values[at] += value
+        group.counts[at] += count
+        by_stack = group.stacks.setdefault(tuple(stack), np.zeros(self.times.size))
+        by_stack[at] += value
