@@ -71,7 +71,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "agent": Entry(
         "Export the agent for a target's own image or environment.",
-        ("soak agent export vendor",),
+        ("soak agent export vendor", "soak agent export --wheel dist"),
     ),
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from soak import cli
+from soak.commands.agent import write_wheel
 
 _PROGRAM = """
 import sys, os
@@ -39,6 +40,37 @@ def test_the_exported_agent_enters_by_environment_alone(tmp_path: Path) -> None:
     program = f"import os; print(os.listdir({str(sockets)!r}))"
     run = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=30)
     assert ".sock" in run.stdout, run.stderr
+
+
+def test_the_wheel_installs_and_its_agent_starts(tmp_path: Path) -> None:
+    """pip takes the wheel without an index, checks its record, and the installed agent listens."""
+    assert CliRunner().invoke(cli.cli, ["agent", "export", "--wheel", str(tmp_path / "dist")]).exit_code == 0
+    (wheel,) = (tmp_path / "dist").iterdir()
+    place, sockets = tmp_path / "site", tmp_path / "sockets"
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-index",
+        "--no-compile",
+        "--target",
+        str(place),
+        str(wheel),
+    ]
+    done = subprocess.run(pip, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    program = _PROGRAM.format(folder=str(place), sockets=str(sockets))
+    run = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=30)
+    assert run.stdout.startswith("True|"), run.stderr
+    assert not list(place.rglob("build.py"))
+
+
+def test_the_same_agent_gives_the_same_wheel(tmp_path: Path) -> None:
+    """Byte for byte, so that an image that holds it does not change without need."""
+    one, other = write_wheel(tmp_path / "one"), write_wheel(tmp_path / "other")
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
