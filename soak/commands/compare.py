@@ -28,12 +28,14 @@ def command(
     """
     from rich.console import Console
 
+    from soak.leftovers import close_cut_off
     from soak.report.compare import Tolerances, compare
     from soak.report.compare_text import render_compare
     from soak.report.stored import load_or_compute
     from soak_storage import open_store
 
     with open_store(options.store_url(), create=False) as store:
+        close_cut_off(store)
         after = load_or_compute(store, a if b is None else b)
         if b is None:
             name = after["run"]["name"]

@@ -19,10 +19,12 @@ from soak.report.words import plain
 @click.pass_obj
 def command(options: Globals, name: str | None, limit: int, as_json: bool) -> None:
     """Show the growth per run as a series, and the run and version of the target in which a growth began."""
+    from soak.leftovers import close_cut_off
     from soak.report.history import history
     from soak_storage import open_store
 
     with open_store(options.store_url(), create=False) as store:
+        close_cut_off(store)
         wanted = name or store.run(None).name
         runs = [run.id for run in store.runs(limit, name=wanted) if run.status != "running"]
         stored = [store.latest_analysis(run) for run in runs]

@@ -32,7 +32,8 @@ def render_text(report: dict[str, Any], console: Console, *, full: bool = False)
         for step in report.get("next_steps", []):
             console.print(Text(f"Next: {plain(step)}", "bold"))
     # rich fills lines up to the width, which makes diffs and copied text ugly
-    console.file.write(re.sub(r"[ \t]+$", "", captured.get(), flags=re.MULTILINE))
+    text = re.sub(r"[ \t]+$", "", captured.get(), flags=re.MULTILINE)
+    console.file.write(text.encode(console.encoding, "replace").decode(console.encoding))
 
 
 def verdict_line(report: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -66,6 +67,36 @@ def test_report_shows_the_latest_or_the_run_that_is_named(nights: str, capsys: p
     assert capsys.readouterr().out.startswith("ERROR")
     assert exit_code(["report", "2", "--store", nights]) == 0
     assert "app.py:57 handler" in capsys.readouterr().out
+
+
+def test_run_of_a_soak_that_was_killed_is_shown_as_interrupted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """kill -9 of soak leaves a run that says it is running: its owner is gone, so every command closes it first."""
+    url = f"sqlite:///{tmp_path / 'soak.db'}"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with open_store(url) as store:
+        start = RunStart(
+            "api", socket.gethostname(), time.time(), "0", 60.0, 9.0, 8, {}, owner_pid=gone.pid, owner_start=1
+        )
+        store.begin_run(start)
+    assert exit_code(["report", "--store", url]) == 0
+    assert "interrupted" in capsys.readouterr().out
+    assert exit_code(["runs", "--store", url]) == 0
+    assert "interrupted" in capsys.readouterr().out
+    assert exit_code(["check", "--store", url]) == 3
+
+
+def test_report_for_a_terminal_that_knows_no_unicode(nights: str) -> None:
+    """Characters that the terminal lacks are replaced, the report is shown all the same."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "soak", "report", "2", "--store", nights],
+        env={"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert b"LEAK" in done.stdout and done.stdout.isascii()
 
 
 @pytest.mark.parametrize("form", ["text", "json", "html", "markdown", "junit", "sarif"])
