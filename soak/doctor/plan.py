@@ -22,9 +22,11 @@ def examine(config: Config) -> list[Finding]:
     """The load in words, then each growth limit."""
     plan = LoadPlan.from_config(config)
     load = config.load
-    requests = plan.shape().due(load.cycle)
+    # How many requests users get through is for the target to decide, and nobody knows it before.
+    requests = 0.0 if plan.closed else plan.shape().due(load.cycle)
     length = format_duration(load.cycle * load.cycles)
-    said = f"{plan.shape().sentence()}; {load.cycles} cycles, {length}, {requests:.0f} requests in each"
+    counted = f", {requests:.0f} requests in each" if requests else ""
+    said = f"{plan.shape().sentence()}; {load.cycles} cycles, {length}{counted}"
     found = [Finding("plan", "load", "ok", said)]
     return [*found, *(_limit(name, growth, config, requests) for name, growth in limits_of(config).items())]
 
@@ -33,8 +35,10 @@ def _limit(name: str, growth: Growth, config: Config, requests: float) -> Findin
     load = config.load
     per_hour = growth.per_hour(load.cycle, requests * _HOUR / load.cycle)
     spelled = f"{name} {_number(name, growth.value)}/{growth.per}"
-    if not per_hour:
-        return Finding("plan", "limits", "warn", f"{spelled}: no limit to decide", "Write a limit above 0.")
+    if per_hour is None:
+        return Finding("plan", "limits", "skip", f"{spelled}: depends on how many requests users get through")
+    if per_hour == 0:
+        return Finding("plan", "limits", "warn", f"{spelled}: nothing can be shown to be below 0", "Write more than 0.")
     cycles = _cycles(name, per_hour, load.cycle)
     if cycles is not None and cycles <= load.cycles:
         return Finding("plan", "limits", "ok", f"{spelled}: {cycles} cycles ({_length(cycles, load.cycle)}) decide it")

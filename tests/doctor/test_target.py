@@ -125,6 +125,14 @@ def test_limits_that_cannot_be_decided_get_ones_that_can(tmp_path: Path) -> None
     assert plan.examine(again)[1].result == "ok"
 
 
+def test_limits_per_request_wait_for_the_users(tmp_path: Path) -> None:
+    """In a closed model the number of requests is not known before; a limit of 0 can never be shown."""
+    made = config(tmp_path, '[load]\nusers = 5\n[limits]\ngrowth = "1KB/request"\nfds = "0/h"\n')
+    findings = plan.examine(made)
+    assert "requests in each" not in findings[0].what
+    assert [finding.result for finding in findings[1:3]] == ["skip", "warn"]
+
+
 def test_the_least_limit_falls_with_more_cycles() -> None:
     """More cycles decide smaller limits; three decide none."""
     least = [plan.least_per_cycle("growth", 60.0, cycles) for cycles in (3, 4, 8, 12)]
