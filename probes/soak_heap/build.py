@@ -42,4 +42,4 @@ def _replace(building: Path, output: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(compile_library(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else LIBRARY))
+    sys.exit(compile_library(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else LIBRARY) or 0)
