@@ -1,11 +1,11 @@
-"""The kinds of value that soak.toml knows: each reads one TOML value or says what would be allowed."""
+"""The plain kinds of value in soak.toml: each reads one TOML value or says what would be allowed."""
 
 from __future__ import annotations
 
 import datetime
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -40,6 +40,23 @@ class Text:
         """The string as written."""
         if not isinstance(value, str) or re.fullmatch(self.pattern, value) is None:
             raise Wrong
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A regular expression of the re module."""
+
+    allowed: str = "a regular expression"
+
+    def read(self, value: Any, place: Place) -> str:
+        """The expression as written."""
+        if not isinstance(value, str) or not value:
+            raise Wrong
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise Wrong(f"a regular expression ({error})") from None
         return str(value)
 
 
@@ -88,7 +105,7 @@ class Number:
         """The range in words."""
         what = "a whole number" if self.whole else "a number"
         least = "above" if self.above_low else "of at least"
-        most = f", at most {self.high:g}" if self.high != float("inf") else ""
+        most = f", at most {self.high:,.10g}" if self.high != float("inf") else ""
         return f"{what} {least} {self.low:g}{most}"
 
     def read(self, value: Any, place: Place) -> float:
@@ -192,55 +209,6 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class ListOf:
-    """A list, each item of one kind."""
-
-    item: Kind
-    what: str
-    least: int = 1
-    one: bool = False  # a single item may stand for a list of one
-
-    @property
-    def allowed(self) -> str:
-        """What the items are."""
-        return self.what
-
-    def read(self, value: Any, place: Place) -> tuple[Any, ...]:
-        """The items that could be read; the others are reported at their index."""
-        items = [value] if self.one and not isinstance(value, list) else value
-        if not isinstance(items, list) or len(items) < self.least:
-            raise Wrong
-        found = [read_value(self.item, item, place.index(number)) for number, item in enumerate(items)]
-        return tuple(item for item in found if item is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class TableOf:
-    """A table whose keys the user chooses (or `names`), each value of one kind."""
-
-    item: Kind
-    what: str
-    names: tuple[str, ...] = ()
-
-    @property
-    def allowed(self) -> str:
-        """What the table holds."""
-        return self.what
-
-    def read(self, value: Any, place: Place) -> dict[str, Any]:
-        """The entries that could be read; the others are reported at their key."""
-        if not isinstance(value, dict):
-            raise Wrong
-        found: dict[str, Any] = {}
-        for name, item in value.items():
-            if self.names and name not in self.names:
-                place.unknown_key(name, self.names)
-            elif (read := read_value(self.item, item, place.key(name))) is not None:
-                found[name] = read
-        return found
-
-
-@dataclass(frozen=True, slots=True)
 class Setting:
     """The value of an environment variable or a tag: a string, or a whole number written as one."""
 
@@ -251,25 +219,6 @@ class Setting:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise Wrong
         return str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Json:
-    """Anything that JSON can say."""
-
-    allowed: str = "a table, list, string, number or boolean"
-
-    def read(self, value: Any, place: Place) -> Any:
-        """The value with plain types."""
-        if isinstance(value, Mapping):
-            return {str(name): self.read(item, place.key(str(name))) for name, item in value.items()}
-        if isinstance(value, list):
-            return [self.read(item, place.index(number)) for number, item in enumerate(value)]
-        if isinstance(value, (bool, int, float)):
-            return value
-        if isinstance(value, str):
-            return str(value)
-        raise Wrong
 
 
 def read_value(kind: Kind, value: Any, place: Place) -> Any:

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from soak.config.composites import ListOf, TableOf
 from soak.config.kinds import (
     Choice,
     Day,
     Duration,
     Flag,
-    ListOf,
     Number,
+    Pattern,
     Percent,
     Setting,
-    TableOf,
     Text,
     Url,
 )
@@ -38,7 +38,7 @@ class Target:
     pid: int | None = key(Number(1, whole=True), "attach to this process")
     pid_file: Path | None = key(Text(), "attach to the process whose number stands in this file")
     port: int | None = key(PORT, "attach to the process that listens on this port")
-    process: str | None = key(Text(), "attach to the process whose command line matches this pattern")
+    process: str | None = key(Pattern(), "attach to the process whose command line matches this pattern")
     unit: str | None = key(Text(), "attach to this systemd unit")
     container: str | None = key(Text(), "attach to this container")
     cwd: Path = key(Text(), "working folder of the command, relative to this file", default=".")
@@ -120,7 +120,7 @@ class Fault:
     at: float = key(Percent(), "of the cycle", required=True)
     kind: str = key(Choice(("kill", "stop", "restart", "command")), "what is done", required=True)
     lasting: float | None = key(Duration(), "stop: how long until it continues", name="for")
-    process: str = key(Text(), '"target", or a pattern on the command line', default="target")
+    process: str = key(Pattern(), '"target", or a pattern on the command line', default="target")
     command: tuple[str, ...] = key(COMMAND, 'with kind = "command": what is run', default=())
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from soak.config.kinds import Choice, Duration, Json, ListOf, Number, Setting, TableOf, Text
+from soak.config.composites import Json, ListOf, TableOf
+from soak.config.kinds import Choice, Duration, Number, Setting, Text
 from soak.config.table import Section, key
 
 PROFILES = (

@@ -19,6 +19,7 @@ ACCEPT = HEAD + '[[accept]]\nreason = "known"\nuntil = 2027-01-31\n'
 WRONG = [
     ('[target]\ncommand = ["x"]\n', {"target.url"}),
     (HEAD.replace('["x"]', '["x"]\ncwd = "nowhere"'), {"target.cwd"}),
+    ('[target]\nprocess = "gunicorn[("\nurl = "http://h/"\n', {"target.process"}),
     (HEAD + '[load]\ncycle = "60s"\nquiet = "60s"\n', {"load.quiet"}),
     (HEAD + '[load]\ncycle = "60s"\ntimeout = "61s"\n', {"load.timeout"}),
     (HEAD + "[load]\nlow = 51\n", {"load.low"}),
