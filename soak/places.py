@@ -15,3 +15,16 @@ def run_folder(store_url: str, run_id: int) -> Path:
         return store.parent / f"{store.stem}-runs" / str(run_id)
     state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     return Path(state or Path.cwd()) / "soak-runs" / str(run_id)
+
+
+def private_folder(path: Path) -> None:
+    """Make `path` and the folders above it that are missing, for this user only; `mkdir` gives parents 0755."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def private_file(path: Path) -> Path:
+    """Make an empty file that only this user may read, if there is none; returns `path`."""
+    path.touch(mode=0o600, exist_ok=True)
+    return path

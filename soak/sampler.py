@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from soak_probes import Excluded, Observer, Process, ProcessTree
 from soak_storage.records import EventRow, ProcessRow, Record, SampleRow
@@ -15,9 +16,10 @@ LATE = 2.0  # a sample that comes later than this many intervals leaves a gap th
 class Sampler:
     """Samples at whole multiples of `interval` seconds of run time; what was missed is a gap, never filled in."""
 
-    def __init__(self, tree: ProcessTree, interval: float) -> None:
+    def __init__(self, tree: ProcessTree, interval: float, group: Path | None = None) -> None:
+        """`interval` in seconds; `group`: the folder of the control group that is the target's alone, if any."""
         self._tree = tree
-        self._observer = Observer(tree)
+        self._observer = Observer(tree, group=group)
         self._interval = interval
         self._agents = False
         self._next = 0
