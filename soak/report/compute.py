@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from soak_storage import Store
 
 SCHEMA = "soak.report/1"
+MOST_GAPS = 200  # of a report; a machine that is too busy leaves one every few seconds
 _ORDER = ("growth", "oom", "peak", "ceiling", "cleanup", "errors", "latency", "cpu", "stream", "check", "target")
 
 
@@ -125,7 +126,7 @@ def run_part(data: RunData) -> dict[str, Any]:
                 "to": moment(run.started + event.t1) if event.t1 is not None else None,
                 "why": str(event.detail.get("why", event.kind)),
             }
-            for event in data.of_kind("gap", "outage")
+            for event in data.of_kind("gap", "outage")[:MOST_GAPS]
         ],
         "segments": [{"t": segment.t, "why": segment.why} for segment in data.segments if segment.number > 0],
         "baseline": run.baseline,

@@ -74,6 +74,7 @@ def _finding(number: int, finding: dict[str, Any], full: bool) -> RenderableType
     if len(sites) < len(finding["sites"]):
         parts.append(Text(f"{plural(len(finding['sites']) - len(sites), 'smaller place')} more: soak report --full"))
     parts += [Text(plain(line)) for line in _unexplained(finding)]
+    parts.append(Text(f"fingerprint {finding['fingerprint']}", "dim"))
     return Group(parts[0], Padding(Group(*parts[1:]), (0, 0, 0, 3)))
 
 
@@ -140,8 +141,10 @@ def _site_facts(site: dict[str, Any], unit: str) -> list[str]:
 
 
 def callers_of(site: dict[str, Any]) -> list[str]:
-    """The frames that lead to a site, outermost first, as they are named."""
-    return [frame_name(frame) for frame in site["traceback"][:-1]]
+    """The frames that lead to the one a site is named by, outermost first."""
+    names = [frame_name(frame) for frame in site["traceback"]]
+    named = frame_name(site["likely"]) if site.get("likely") else names[-1]
+    return names[: len(names) - 1 - names[::-1].index(named)] if named in names else names[:-1]
 
 
 def finding_lines(finding: dict[str, Any]) -> list[str]:

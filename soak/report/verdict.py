@@ -90,6 +90,13 @@ def next_steps(verdict: str, report: dict[str, Any]) -> list[str]:
     return steps or ["Limits per /cycle or /request are decided sooner than per hour; longer cycles are less noisy."]
 
 
+def _about_dependency(site: dict[str, Any], place: dict[str, Any]) -> str:
+    """What to do about code that is not one's own: look for a mended version, and at one's own call of it."""
+    text = f"It is made in {site['owner']} ({place['short']}:{place['line']}): see whether a newer version mends it"
+    caller = site.get("application")
+    return f"{text}, and what {caller['short']}:{caller['line']} {caller['function']} keeps." if caller else f"{text}."
+
+
 def _after_leak(report: dict[str, Any]) -> list[str]:
     growth = [finding for finding in report["findings"] if finding["kind"] == "growth"]
     site = growth[0]["sites"][0] if growth and growth[0]["sites"] else None
@@ -97,6 +104,8 @@ def _after_leak(report: dict[str, Any]) -> list[str]:
         return ["No place in the code is known: see the finding for why, and what grows beside it in the table."]
     place = site.get("likely") or site
     steps = [f"Open {place['short']}:{place['line']} and look at what keeps what {place['function']} makes."]
-    if site["partial"]:
+    if site["owner"].startswith("dependency"):
+        steps = [_about_dependency(site, place)]
+    if site["partial"] and growth[0]["unit"] == "bytes":
         steps.append("Only one frame is known: agent.frames = 5, or agent.heap = sampler, shows the callers.")
     return [*steps, f"After the mend: soak run, then soak compare {report['run']['id']}"]
