@@ -13,6 +13,7 @@ from .births import Births
 from .handles import Handles
 from .headroom import room_for
 from .heap import TRACE_BYTES, Off, choose
+from .holders import Holders, type_name
 from .names import Names
 from .server import Server
 from .stdlib import load, read_file
@@ -42,10 +43,17 @@ class Agent:
         self.heap: Off = Off()
         self.heap_why = ""
         self.names = Names()
+        self.holders = Holders()
         self.baseline: dict[int, int] = {}
         self.type_baseline: dict[str, int] = {}
-        self.operations = {"hello": self.hello, "read": self.read, "mark": self.mark, "heap": self.switch_heap,
-                           "detach": self.detach}  # fmt: skip
+        self.operations = {
+            "hello": self.hello,
+            "read": self.read,
+            "mark": self.mark,
+            "holders": self.who_holds,
+            "heap": self.switch_heap,
+            "detach": self.detach,
+        }
         self.server = Server(settings["SOAK_AGENT_DIR"], self.answer, self.look)
 
     def begin(self) -> None:
@@ -125,8 +133,7 @@ class Agent:
         """One reading of everything; `collect` runs one gc.collect() first, `top` bounds the stacks sent."""
         pauses: dict[str, float] = {}
         warnings: list[str] = []
-        if request.get("collect", True):
-            self._timed(pauses, "gc_collect", self.gc.collect)
+        collected = self._timed(pauses, "gc_collect", self.gc.collect) if request.get("collect", True) else None
         counts = self._timed(pauses, "types", self._count_types)
         sites, traced, own = self._sites(int(request.get("top", TOP)), pauses, warnings)
         cycle = request.get("cycle")
@@ -138,7 +145,9 @@ class Agent:
         return {
             "pid": self.pid, "mode": self.heap.name, "frames": self.heap.frames, "traced_bytes": traced,
             "agent_bytes": own, "gc_objects": sum(counts.values()),
-            "allocated_blocks": sys.getallocatedblocks(), "tasks": len(living_tasks()),
+            "allocated_blocks": sys.getallocatedblocks(),
+            "collected": collected,
+            "uncollectable": len(self.gc.garbage), "tasks": len(living_tasks()),
             "threads": max(1, len(sys._current_frames()) - 1), "pause_ms": max(pauses.values()) * 1e3,
             "pauses_ms": {name: seconds * 1e3 for name, seconds in pauses.items()}, "sites": sites,
             "types": self._types(counts, int(request.get("types", TYPES))), "handles": groups,
@@ -165,8 +174,9 @@ class Agent:
     def _types(self, counts: dict[type, int], top: int) -> list[dict[str, Any]]:
         named: dict[str, int] = {}
         for kind, count in counts.items():
-            name = _type_name(kind)
-            named[name] = named.get(name, 0) + count
+            name = type_name(kind)
+            if not name.startswith("_soak_"):
+                named[name] = named.get(name, 0) + count
         if not self.type_baseline:
             self.type_baseline = dict(named)
         before = self.type_baseline
@@ -195,6 +205,12 @@ class Agent:
         frames = [[file, line, self.names.of(file, line) if name is None else name] for file, line, name in stack]
         return {"bytes": size, "count": count, "partial": len(frames) <= 1, "stack": frames, **extra}
 
+    def who_holds(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Retention paths: see `Holders.read`; our own tables are not the target's."""
+        tables = (self, self.births, self.handles, self.names, self.server, self.holders)
+        ours = {id(value) for table in tables for value in (table, vars(table), *vars(table).values())}
+        return self.holders.read(request, ours)
+
     def switch_heap(self, request: dict[str, Any]) -> dict[str, Any]:
         """Change the heap backend: `mode`, `frames`, `interval`; what was known by the old one is forgotten."""
         self.heap.stop()
@@ -214,15 +230,6 @@ class Agent:
         if self.births.hooked:
             remains.append("an audit hook with nothing to look for")
         return {"remains": remains}
-
-
-_module_of = type.__dict__["__module__"].__get__  # past metaclasses, which may run the target's code
-_name_of = type.__dict__["__qualname__"].__get__
-
-
-def _type_name(kind: type) -> str:
-    module, name = _module_of(kind), _name_of(kind)
-    return str(name) if module == "builtins" or not isinstance(module, str) else f"{module}.{name}"
 
 
 _agent: Agent | None = None

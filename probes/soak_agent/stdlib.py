@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _loaded: dict[str, Any] = {}
+_absent: set[str] = set()  # modules that private files import and never use
 
 
 def _places() -> list[str]:
@@ -34,8 +35,8 @@ def load(name: str) -> Any:
 
 
 def _find(name: str) -> Any:
-    if name == "typing":
-        return _NoTypes()
+    if name == "typing" or name in _absent:
+        return _Nothing()
     present = sys.modules.get(name)
     if present is not None and _is_standard(name, present):
         return present
@@ -95,22 +96,29 @@ def _import(
     return module
 
 
-class _NoTypes:
-    """Stands for `typing`, which only annotations ask for: everything in it is this."""
+class _Nothing:
+    """Stands for `typing`, which only annotations ask for, and for what is imported in vain: all in it is this."""
 
-    def __getattr__(self, name: str) -> _NoTypes:
+    def __getattr__(self, name: str) -> _Nothing:
         if name.startswith("__"):
             raise AttributeError(name)
         return self
 
-    def __getitem__(self, item: object) -> _NoTypes:
+    def __getitem__(self, item: object) -> _Nothing:
+        return self
+
+    def __call__(self, *args: object, **more: object) -> _Nothing:
         return self
 
 
-def private(name: str, path: str) -> Any:
-    """The Python file at `path` as a module called `name`; OSError when there is none, or what it raises."""
+def private(name: str, path: str, unused: frozenset[str] = frozenset()) -> Any:
+    """The Python file at `path` as a module called `name`; OSError when there is none, or what it raises.
+
+    Of `unused` it may import whatever it likes: nothing is loaded for it.
+    """
     module = sys.modules.get(name)
     if module is None:
+        _absent.update(unused)
         spec = sys.modules["_frozen_importlib_external"].spec_from_file_location(name, path)
         sys.modules[name] = module = _run(name, spec)
     return module

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import select
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,19 @@ class AgentClient:
             raise
         assert exchange.reply is not None
         return exchange.reply
+
+    def holders(self, pid: int, types: Sequence[str], deadline: float = 2.0) -> dict[str, Any]:
+        """Who holds the newest instances of `types` and the containers that have grown since the last call.
+
+        Answers {"holders": [{"type", "growth": items or None, "path": [root, ..., what is held]}], "late", "pause_ms"};
+        the walk stops after `deadline` seconds. Raises AgentError, also when objgraph is not installed beside soak.
+        """
+        found = importlib.util.find_spec("objgraph")
+        if found is None or found.origin is None:
+            raise AgentError("objgraph is not installed")
+        return self.request(
+            pid, "holders", timeout=deadline + 10.0, types=list(types), deadline=deadline, objgraph=found.origin
+        )
 
     def drop(self, pid: int) -> None:
         """Close the connection to one agent; the next request makes a new one."""

@@ -1,0 +1,216 @@
+"""Who holds what grows: chains of references from a module, class or running function down to the newest instances.
+
+The walk is objgraph's `find_backref_chain`, loaded by path under a private name; its `gc` is replaced by `Edges`, which
+keeps the deadline, leaves our own objects out, and gives a root at once instead of everything that shares it. Each step
+is one pass over the heap (15 to 25 ms for 260,000 objects, no other thread runs meanwhile), so between two steps the
+target gets its turn. Dictionary keys are never sent, only the names of variables and attributes: keys may be secrets.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from .stacks import OWN
+from .stdlib import load, private
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+DEADLINE = 2.0  # s for one request
+PER_TYPE = 2  # newest instances followed
+BRANCHES = 12  # referrers of one object that are followed
+DEPTH = 14  # steps from the instance to its root
+BREATH = 0.002  # s in which the target may run between two steps
+LARGE = 64  # items: smaller containers are not watched for growth
+WATCHED = 20_000  # containers remembered between two requests
+GREW = 16  # items a container must have grown by to be followed
+FOLLOWED = 4  # containers
+UNUSED = frozenset({"codecs", "inspect", "re", "subprocess", "tempfile"})  # by what we use of objgraph
+
+_Module, _Function, _Frame = type(sys), type(load), type(sys._getframe())
+
+
+class Late(Exception):
+    """The deadline has passed."""
+
+
+class Edges:
+    """Stands for `gc` in objgraph: the referrers of an object that are worth following."""
+
+    def __init__(self, ours: set[int], deadline: float) -> None:
+        time = load("time")
+        self.clock, self.sleep = time.perf_counter, time.sleep
+        self.referrers = load("gc").get_referrers
+        self.ours = ours
+        self.deadline = deadline
+        self.pause = 0.0
+
+    def collect(self) -> int:
+        """It was done before."""
+        return 0
+
+    def get_referrers(self, *objects: Any) -> list[Any]:
+        """Roots alone when there is one, else the BRANCHES largest; Late after the deadline."""
+        self.sleep(BREATH)
+        begun = self.clock()
+        if begun > self.deadline:
+            raise Late
+        found = self.referrers(*objects)
+        self.pause = max(self.pause, self.clock() - begun)
+        found = [item for item in found if id(item) not in self.ours and not _is_own(item)]
+        roots = [item for item in found if is_root(item)]
+        if roots:
+            return sorted(roots, key=lambda item: not isinstance(item, _Module))[:1]
+        found.sort(key=_size, reverse=True)
+        return found[:BRANCHES]
+
+
+def _is_own(item: Any) -> bool:
+    if type(item) is _Frame:
+        return str(item.f_code.co_filename).startswith(OWN) or "objgraph" in item.f_code.co_filename
+    return type(item) is _Function and str(item.__code__.co_filename).startswith(OWN)
+
+
+def _size(item: Any) -> int:
+    return len(item) if type(item) in (dict, list, set, tuple) else 0
+
+
+def is_root(item: Any) -> bool:
+    """A module that can be imported, a class, or a function that is running."""
+    kind = type(item)
+    if kind is _Module:
+        return sys.modules.get(item.__dict__.get("__name__", "")) is item
+    return kind is _Frame or isinstance(item, type)
+
+
+class Holders:
+    """Answers `holders`; remembers how large containers were, to see which have grown since the last time."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[int, int] = {}
+        tools = load("itertools")
+        self.compress = tools.compress
+        collections = load("_collections")
+        self.containers = {dict, list, set, collections.deque, collections.defaultdict, collections.OrderedDict}
+        self.objects = load("gc").get_objects
+
+    def read(self, request: dict[str, Any], ours: set[int]) -> dict[str, Any]:
+        """Chains for the types named in `types` and for what has grown since the last call, within `deadline` seconds.
+
+        Raises OSError when objgraph is not at the path given as `objgraph`.
+        """
+        graph = private("_soak_objgraph", str(request["objgraph"]), UNUSED)
+        seconds = float(request.get("deadline", DEADLINE))
+        edges = Edges(ours | {id(self.__dict__), id(self.sizes)}, load("time").perf_counter() + seconds)
+        graph.gc = edges
+        late = False
+        rows: list[dict[str, Any]] = []
+        try:
+            for kind, item, growth in self._wanted(set(request.get("types", ()))):
+                if id(item) not in ours:
+                    path = describe(graph.find_backref_chain(item, is_root, DEPTH))
+                    if path[0].split(" ")[-1].startswith("_soak"):
+                        continue
+                    rows.append({"type": kind, "growth": growth, "path": path})
+        except Late:
+            late = True
+        return {"holders": rows, "late": late, "pause_ms": edges.pause * 1e3}
+
+    def _wanted(self, types: set[str]) -> list[tuple[str, Any, int | None]]:
+        """The newest instances of the types, and the containers that have grown most, largest growth first."""
+        objects = self.objects()
+        kinds = {kind: type_name(kind) for kind in set(map(type, objects)) if type_name(kind) in types}
+        instances = list(self.compress(objects, map(kinds.__contains__, map(type, objects))))
+        containers = list(self.compress(objects, map(self.containers.__contains__, map(type, objects))))
+        del objects
+        grown = self._grown(containers)
+        newest: dict[type, list[Any]] = {}
+        for item in reversed(instances):
+            kept = newest.setdefault(type(item), [])
+            if len(kept) < PER_TYPE:
+                kept.append(item)
+        wanted: list[tuple[str, Any, int | None]] = [(type_name(type(item)), item, growth) for growth, item in grown]
+        return wanted + [(kinds[kind], item, None) for kind, items in newest.items() for item in items]
+
+    def _grown(self, containers: list[Any]) -> list[tuple[int, Any]]:
+        large = list(self.compress(containers, map(LARGE.__lt__, map(len, containers))))
+        large.sort(key=len, reverse=True)
+        before, self.sizes = self.sizes, {id(item): len(item) for item in large[:WATCHED]}
+        if not before:
+            return []
+        grown = [(len(item) - before.get(id(item), 0), item) for item in large]
+        grown = [pair for pair in grown if pair[0] >= GREW]
+        grown.sort(key=lambda pair: -pair[0])
+        return grown[:FOLLOWED]
+
+
+_module_of = type.__dict__["__module__"].__get__  # past metaclasses, which may run the target's code
+_name_of = type.__dict__["__qualname__"].__get__
+
+
+def type_name(kind: type) -> str:
+    """The class as a person would write it: module and name, builtins without module."""
+    module, name = _module_of(kind), _name_of(kind)
+    return str(name) if module == "builtins" or not isinstance(module, str) else f"{module}.{name}"
+
+
+def describe(chain: list[Any]) -> list[str]:
+    """A chain of objects, root first, in words: `module app.cache`, `dict _CACHE`, `list`, `app.Session`."""
+    words: list[str] = []
+    owner: Any = None
+    for position, item in enumerate(chain):
+        following = chain[position + 1] if position + 1 < len(chain) else None
+        if type(item) is dict and following is not None and _is_namespace(owner, item):
+            continue  # the variables of a module or object: what follows bears the name
+        words.append(_word(owner, item, position == 0))
+        owner = item
+    return words
+
+
+def _is_namespace(owner: Any, item: dict[Any, Any]) -> bool:
+    return isinstance(owner, type) or (owner is not None and _namespace(owner) is item)
+
+
+def _namespace(owner: Any) -> Any:
+    try:
+        return object.__getattribute__(owner, "__dict__")
+    except (AttributeError, TypeError):
+        return None
+
+
+def _word(owner: Any, item: Any, first: bool) -> str:
+    if type(item) is _Module:
+        return f"module {item.__dict__.get('__name__', '?')}"
+    if isinstance(item, type):
+        return f"class {type_name(item)}"
+    if type(item) is _Frame:
+        return f"running {item.f_code.co_name} in {item.f_globals.get('__name__', '?')}"
+    name = "" if first else _name_in(owner, item)
+    if type(item) is _Function:
+        return f"function {item.__module__}.{item.__qualname__}"
+    return type_name(type(item)) + (f" {name}" if name else "")
+
+
+def _name_in(owner: Any, item: Any) -> str:
+    """The variable or attribute of `owner` that is `item`; empty when it is reached by a key or a position."""
+    space = owner.f_locals if type(owner) is _Frame else _namespace(owner)
+    if isinstance(owner, type):
+        space = dict(type.__dict__["__dict__"].__get__(owner))
+    if isinstance(space, dict):
+        for name, value in list(space.items()):
+            if value is item:
+                return str(name)
+    return _slot_of(owner, item)
+
+
+def _slot_of(owner: Any, item: Any) -> str:
+    for kind in type.__dict__["__mro__"].__get__(type(owner)):
+        for name, member in list(type.__dict__["__dict__"].__get__(kind).items()):
+            if type(member).__name__ == "member_descriptor":
+                try:
+                    if member.__get__(owner) is item:
+                        return str(name)
+                except (AttributeError, TypeError):
+                    continue
+    return ""

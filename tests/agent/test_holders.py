@@ -1,0 +1,146 @@
+"""Retention paths lead from what grew to the variable that holds it, within their deadline and without secrets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from soak_probes.agent_client import AgentError
+
+from .conftest import Guest
+
+LEAKING = """
+import collections, sys, threading
+class Session:
+    def __init__(self, number): self.number = number
+class Slotted:
+    __slots__ = ("inner", "other")
+    def __init__(self, number): self.inner = Row(number)
+class Row(Session): pass
+class Registry:
+    known = collections.deque()
+    def __init__(self): self.by_key = {}
+_CACHE, TEXTS, REGISTRY = {}, [], Registry()
+bounded = collections.deque(range(1000), maxlen=1000)
+def leak(count):
+    for number in range(count):
+        _CACHE["token-" + str(len(_CACHE))] = [Session(number)]
+        REGISTRY.by_key["password" + str(len(REGISTRY.by_key))] = Slotted(number)
+        TEXTS.append("x" * 100)
+        bounded.append(number)
+def stop(word):
+    print(word, flush=True)
+    if not sys.stdin.readline(): sys.exit()
+leak(200)
+stop("ready")
+leak(300)
+stop("more")
+"""
+
+
+def ask(guest: Guest, *types: str, **more: Any) -> list[tuple[str, int | None, tuple[str, ...]]]:
+    """Rows of the reply as tuples."""
+    reply = guest.client.holders(guest.pid, types, **more)
+    return [(row["type"], row["growth"], tuple(row["path"])) for row in reply["holders"]]
+
+
+def test_instances_are_followed_to_the_variable_that_holds_them(launch: Callable[..., Guest], python: str) -> None:
+    """Through a dict in a module, and through slots and attributes of objects that a module holds."""
+    guest = launch(LEAKING, python=python)
+    assert guest.line() == "ready"
+    paths = {path for _, _, path in ask(guest, "__main__.Session", "__main__.Row")}
+    assert ("module __main__", "dict _CACHE", "list", "__main__.Session") in paths
+    slotted = ("__main__.Slotted", "__main__.Row inner")
+    assert ("module __main__", "__main__.Registry REGISTRY", "dict by_key", *slotted) in paths
+
+
+def test_containers_that_grew_are_found_without_naming_a_type(launch: Callable[..., Guest], python: str) -> None:
+    """Strings are unknown to gc: the list that holds them is found by its growth; a bounded deque is not accused."""
+    guest = launch(LEAKING, python=python)
+    assert guest.line() == "ready"
+    assert ask(guest) == []
+    assert guest.go() == "more"
+    rows = ask(guest)
+    assert ("list", 300, ("module __main__", "list TEXTS")) in rows
+    assert ("dict", 300, ("module __main__", "dict _CACHE")) in rows
+    assert "bounded" not in str(rows)
+
+
+def test_keys_are_never_told(launch: Callable[..., Guest]) -> None:
+    """Dictionary keys may be tokens: none of them is in a reply."""
+    guest = launch(LEAKING)
+    assert guest.line() == "ready"
+    ask(guest)
+    guest.go()
+    told = json.dumps(ask(guest, "__main__.Session", "__main__.Row"))
+    assert "token" not in told
+    assert "password" not in told
+
+
+def test_class_variables_threads_and_running_functions_are_roots(launch: Callable[..., Guest], python: str) -> None:
+    """What a class, a waiting thread's function or the running main function holds is told as such."""
+    source = """
+    import sys, threading
+    class OfClass: pass
+    class OfThread: pass
+    class OfMain: pass
+    class Owner: kept = [OfClass()]
+    started, done = threading.Event(), threading.Event()
+    def work():
+        mine = [OfThread()]
+        started.set()
+        done.wait()
+        return mine
+    def main():
+        mine = [OfMain()]
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        started.wait()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        done.set()
+    main()
+    """
+    guest = launch(source, python=python)
+    assert guest.line() == "ready"
+    paths = {path for _, _, path in ask(guest, "__main__.OfClass", "__main__.OfMain", "__main__.OfThread")}
+    assert ("class __main__.Owner", "list kept", "__main__.OfClass") in paths
+    ends = {path[0]: path[-1] for path in paths}
+    assert ends.get("running main in __main__", "__main__.OfMain") == "__main__.OfMain"
+
+
+def test_the_deadline_ends_the_walk(launch: Callable[..., Guest]) -> None:
+    """With no time at all nothing is followed and `late` says so."""
+    guest = launch(LEAKING)
+    assert guest.line() == "ready"
+    reply = guest.client.holders(guest.pid, ["__main__.Session"], deadline=0.0)
+    assert (reply["holders"], reply["late"]) == ([], True)
+
+
+def test_without_objgraph_it_is_an_answer(launch: Callable[..., Guest]) -> None:
+    """A path where no objgraph is gives an error and leaves the agent at work."""
+    guest = launch(LEAKING)
+    assert guest.line() == "ready"
+    with pytest.raises(AgentError, match="nowhere"):
+        guest.client.request(guest.pid, "holders", objgraph="/nowhere/objgraph.py")
+    assert guest.client.connect(guest.pid) is not None
+
+
+def test_the_walk_leaves_no_public_module_behind(launch: Callable[..., Guest], python: str) -> None:
+    """objgraph asks for inspect, re, subprocess and more: none of them appears in the target."""
+    source = """
+    import sys
+    public = {name for name in sys.modules if not name.startswith("_")}
+    kept = [object() for _ in range(100)]
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(sorted({name for name in sys.modules if not name.startswith("_")} - public), flush=True)
+    sys.stdin.readline()
+    """
+    guest = launch(source, python=python)
+    assert guest.line() == "ready"
+    ask(guest, "function")
+    assert guest.go() == "[]"
