@@ -86,7 +86,7 @@ def coverage(scores: Scores, truth: str) -> float:
 def headline(scores: dict[str, Scores]) -> list[str]:
     """The table of methods."""
     rows = [
-        "| method | leak on benign | leak at 0.5 x | leak at 2 x | clean at 2 x | clean on benign | coverage leaking / benign |",
+        "| method | leak on benign | leak at 0.5 x | leak at 2 x | clean at 2 x | clean on benign | coverage |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, s in scores.items():

@@ -16,7 +16,8 @@ Rng = np.random.Generator
 
 def _per_cycle(rng: Rng, g: Grid, sd: float) -> Floats:
     """One random level per cycle."""
-    return rng.normal(0.0, sd, g.cycles)[np.minimum(g.u.astype(int), g.cycles - 1)]
+    levels: Floats = rng.normal(0.0, sd, g.cycles)[np.minimum(g.u.astype(int), g.cycles - 1)]
+    return levels
 
 
 def _base(rng: Rng, g: Grid) -> Floats:
@@ -24,7 +25,7 @@ def _base(rng: Rng, g: Grid) -> Floats:
     busy = rng.uniform(0, 6) * MB * np.sqrt(g.load) * (1 + 0.2 * rng.normal(size=g.t.size))
     slow = rng.choice([0.0, rng.uniform(0.2, 1.0)]) * MB * np.log1p(20 * g.u) / 3.0
     fade = np.exp(-g.u / 0.6)
-    return (
+    return np.asarray(
         rng.uniform(30, 300) * MB
         + jitter
         + busy
@@ -68,7 +69,7 @@ def buffer_flush(rng: Rng, g: Grid) -> Floats:
     """A buffer flushed at random intervals of about a tenth to half a cycle."""
     edges = np.cumsum(rng.exponential(rng.uniform(0.1, 0.4), g.cycles * 30))
     k = np.searchsorted(edges, g.u)
-    return rng.uniform(2, 10) * MB * (g.u - np.concatenate([[0.0], edges])[k])
+    return np.asarray(rng.uniform(2, 10) * MB * (g.u - np.concatenate([[0.0], edges])[k]))
 
 
 def level_shift_back(rng: Rng, g: Grid) -> Floats:

@@ -7,11 +7,12 @@ seeded generator and a grid, and returns one value per sample.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[Any]
 MB = 1048576.0
 
 
@@ -48,7 +49,7 @@ class Grid:
     def work(self) -> Floats:
         """Share of all work done since the beginning, in cycles: 1.0 after each cycle."""
         p = np.minimum(self.phase / self.quiet, 1.0)
-        return np.floor(self.u) + p * p
+        return np.asarray(np.floor(self.u) + p * p)
 
 
 def white(rng: np.random.Generator, g: Grid, sd: float) -> Floats:
@@ -91,7 +92,9 @@ def collector(rng: np.random.Generator, g: Grid, size: float, period: float) -> 
     k = np.searchsorted(edges, g.u, side="right")
     start = np.concatenate([[edges[0] - lengths[0]], edges])[k]
     left = rng.uniform(0, 0.05 * size, edges.size + 1)[k]
-    return left + size * np.clip((g.u - start) / np.append(lengths, period)[np.minimum(k, lengths.size)], 0, 1)
+    return np.asarray(
+        left + size * np.clip((g.u - start) / np.append(lengths, period)[np.minimum(k, lengths.size)], 0, 1)
+    )
 
 
 def settle(g: Grid, size: float, tau: float) -> Floats:

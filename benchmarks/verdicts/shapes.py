@@ -27,14 +27,14 @@ Rng = np.random.Generator
 
 
 def _base(rng: Rng, g: Grid) -> Floats:
-    """A service at rest and under load: a level, memory that follows the load, noise within and between cycles."""
+    """A service: a level, memory that follows the load, noise within and between cycles, a warm-up in most."""
     level = rng.uniform(40, 200) * MB
     return (
         level
         + demand(rng, g, rng.uniform(0, 10) * MB)
         + white(rng, g, rng.uniform(0.05, 0.5) * MB)
         + correlated(rng, g, rng.uniform(0.05, 0.25) * MB, rng.uniform(0.1, 1.0))
-        + settle(g, rng.choice([0.0, rng.uniform(2, 10)]) * MB, rng.uniform(0.05, 0.25))
+        + settle(g, rng.choice([0.0, 1.0, 1.0]) * rng.uniform(3, 30) * MB, rng.uniform(0.05, 0.35))
     )
 
 
@@ -248,7 +248,9 @@ def counts_pool(rng: Rng, g: Grid, rate: float) -> Series:
 
 def counts_filling(rng: Rng, g: Grid, rate: float) -> Series:
     """A pool that grows to its size early on."""
-    return of_counts(g, rng.integers(5, 60) + np.round(filled(g, rng.integers(3, 20), rng.uniform(0.1, 1.0))), 0.0)
+    return of_counts(
+        g, rng.integers(5, 60) + np.round(filled(g, float(rng.integers(3, 20)), rng.uniform(0.1, 1.0))), 0.0
+    )
 
 
 def counts_once(rng: Rng, g: Grid, rate: float) -> Series:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -69,7 +70,8 @@ def judge_floors(
         used = 0 if points is None else points.cycles
         return _nothing(floors, used, warnings | {"too_few_cycles"})
     trimmed = trim(points, limit, T.count_step * step if kind == "count" else 0.0)
-    return _decide(trimmed, limit, cycle_seconds, kind, step, warnings)
+    level = next(c.value for c in floors.cycles if c.cycle == trimmed.points.cycle[0])
+    return replace(_decide(trimmed, limit, cycle_seconds, kind, step, warnings), level=level)
 
 
 def _nothing(floors: Floors, used: int, warnings: set[str]) -> Verdict:
@@ -133,7 +135,7 @@ def _decide(
         points.cycles,
         needed,
         tuple(sorted(warnings | said)),
-        float(points.y[0]),
+        math.nan,
     )
 
 
@@ -150,7 +152,8 @@ def _counted(trimmed: Trimmed, low: float, high: float, level: float) -> tuple[f
         return min(low, (events - 1.0) / span), max(high, (events + 1.0) / span)
     net = 0.0 if trimmed.step else _net_events(points)
     most = poisson_bounds(max(events, net), level)[1]
-    return min(low, poisson_low(events, level) / span), max(high, most / span)
+    least = poisson_low(events, T.count_level if level == T.decide_level else level)
+    return min(low, least / span), max(high, most / span)
 
 
 def _net_events(points: Points) -> float:

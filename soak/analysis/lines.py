@@ -1,10 +1,11 @@
 """Straight lines through floors, averaged over what the noise between neighbouring floors may be like.
 
 Floors of neighbouring cycles resemble each other to an unknown degree, and seven of them do not say to which. So the
-slope is estimated under each of a handful of covariances (independent, autoregressive, plus a random walk, a fading warm-up, a step or a stray cycle)
-by generalised least squares, and the answers are weighted by how well each explains the residuals: Bayesian model
-averaging (Hoeting et al., Statistical Science 14, 1999) with the restricted likelihood (Patterson and Thompson,
-Biometrika 58, 1971). Given a covariance the slope has a t distribution; the mixture of these is the interval.
+slope is estimated under each of a handful of covariances (independent, autoregressive, plus a random walk, a fading
+warm-up, a step or a stray cycle) by generalised least squares, and the answers are weighted by how well each explains
+the residuals: Bayesian model averaging (Hoeting et al., Statistical Science 14, 1999) with the restricted likelihood
+(Patterson and Thompson, Biometrika 58, 1971). Given a covariance the slope has a t distribution; the mixture of these
+is the interval.
 
 All tables depend on the grid of cycles only, so they are computed once and serve every series of a run.
 Times are in cycles, so a slope is a growth per cycle.

@@ -73,10 +73,11 @@ def _fit(key: Hashable, points: Points, total: float, cycle_seconds: float, coho
     if points.cycles >= T.drop_first_from:
         points = points.but_first()
     line = trim(points, T.site_material * max(total, 0.0) / per_hour).line
-    width = t_quantile(T.report_level, line.v) * line.se
-    p = _one_sided(line.slope, line.se, line.v)
+    se = line.se
+    width = t_quantile(T.report_level, line.v) * se
+    p = _one_sided(line.slope, se, line.v)
     growth = line.slope * per_hour
-    rank = growth - T.rank_errors * line.se * per_hour
+    rank = growth - T.rank_errors * se * per_hour
     ci95 = ((line.slope - width) * per_hour, (line.slope + width) * per_hour)
     return _Fitted(SiteResult(key, growth, ci95, 0.0, False, cohort, rank), p)
 

@@ -54,12 +54,16 @@ class Thresholds:
     one_step_share: float = (
         0.5  # of the limit that the growth without its largest step must exceed: one step is no leak
     )
-    even_steps: float = 0.6  # of each other that two increments must be, where there are no more of them
+    even_steps: float = 0.45  # of each other that two increments must be, where there are no more of them
     clean_cycles: int = 4  # that must remain for "clean" where a warm-up was cut off: a pause looks like its end
     near_limit: float = 0.85  # of |growth - limit| that more cycles must resolve
     hopeless_cycles: int = 48  # more than this is "too near the limit"
 
     count_step: float = 3.0  # quanta from which a one-off jump of a count is not just one of several lost handles
+    count_level: float = (
+        0.90  # one-sided, of the Poisson bound above which a count is a leak: whole events are coarse, and
+    )
+    # at half the limit seven in eight cycles (five in six) still come less than once in a hundred
     even_level: float = 0.05  # chance up to which a Poisson process would lose handles as evenly as was seen
 
     # --- peaks, ceilings, cleanup --------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -149,17 +150,26 @@ def _without_step(points: Points, line: Line, least_jump: float) -> Line | None:
 
 def _best_step(points: Points, line: Line) -> tuple[int, float, float, float, int] | None:
     """(place, F, jump, slope, degrees of freedom) of the step that explains most."""
-    m, v = points.t.size, points.t.size - 3
-    best = None
-    for j in range(2, m - 1):
-        after = (np.arange(m) >= j).astype(np.float64)
-        x = np.column_stack([np.ones(m), after, points.t - points.t.mean()])
-        beta, _, rank, _ = np.linalg.lstsq(x, points.y, rcond=None)
-        if rank < 3:
-            continue
-        e = points.y - x @ beta
-        rss = max(float(e @ e), 1e-24 * float(np.ptp(points.y)) ** 2, 1e-300)
-        f = max(line.rss - rss, 0.0) / (rss / v)
-        if best is None or f > best[1]:
-            best = (j, f, float(beta[1]), float(beta[2]), v)
-    return best
+    inverses, hats = _steps(tuple(points.t.tolist()))
+    if not len(inverses):
+        return None
+    v = points.t.size - 3
+    beta = inverses @ points.y
+    residuals = points.y - hats @ points.y
+    least = max(1e-24 * float(np.ptp(points.y)) ** 2, 1e-300)
+    rss = np.maximum(np.einsum("ji,ji->j", residuals, residuals), least)
+    f = np.maximum(line.rss - rss, 0.0) / (rss / v)
+    best = int(f.argmax())
+    return best + 2, float(f[best]), float(beta[best, 1]), float(beta[best, 2]), v
+
+
+@lru_cache(maxsize=256)
+def _steps(times: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """Pseudo-inverse and hat matrix of a line with a step, for each place from the third point to the last but one."""
+    t = np.array(times)
+    inverses, hats = [], []
+    for j in range(2, t.size - 1):
+        x = np.column_stack([np.ones(t.size), np.arange(t.size) >= j, t - t.mean()])
+        inverses.append(np.linalg.pinv(x))
+        hats.append(x @ inverses[-1])
+    return np.array(inverses), np.array(hats)

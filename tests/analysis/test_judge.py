@@ -1,0 +1,177 @@
+"""The verdict on one series, against expectations derived by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from soak.analysis import FloorKeeper, judge
+
+MB = 1048576.0
+HOUR = 3600.0
+
+
+def series(rate: float, cycles: int = 8, noise: float = 0.1 * MB, seed: int = 0, cycle: float = HOUR):
+    """A service under a sawtooth load that grows by `rate` bytes per hour; 360 samples per cycle."""
+    t = np.arange(0.0, cycles * cycle, cycle / 360)
+    phase = (t / cycle) % 1.0
+    load = np.where(phase < 0.85, phase, 0.0) * 8 * MB
+    return t, 80 * MB + load + rate * t / HOUR + np.random.default_rng(seed).normal(0, noise, t.size)
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(0.0, "clean"), (0.5, "clean"), (1.0, "inconclusive"), (2.0, "leak"), (20.0, "leak")]
+)
+def test_a_rate_gets_its_verdict_and_lies_in_its_interval(factor, expected):
+    """A steady growth far from the limit is decided, one at the limit is not, and the interval holds the truth."""
+    v = judge(*series(factor * MB), HOUR, MB)
+    assert v.verdict == expected
+    assert v.ci95[0] <= factor * MB <= v.ci95[1]
+    assert v.growth_per_hour == pytest.approx(factor * MB, abs=0.1 * MB)
+
+
+def test_a_clean_verdict_says_what_it_could_have_seen():
+    """The detectable growth is above the limit, by less than the limit when floors are quiet."""
+    v = judge(*series(0.0), HOUR, MB)
+    assert v.verdict == "clean"
+    assert MB < v.detectable_per_hour < 2 * MB
+    assert v.cycles_needed is None
+
+
+def test_a_warm_up_is_not_a_leak():
+    """20 MB of start-up that settles within two cycles neither leaks nor hides that nothing does."""
+    t, y = series(0.0)
+    assert judge(t, y + 20 * MB * (1 - np.exp(-t / HOUR / 0.5)), HOUR, MB).verdict == "clean"
+
+
+@pytest.mark.parametrize("at", [0.4, 2.3, 4.5, 6.6])
+def test_a_one_off_step_is_not_a_leak(at):
+    """10 MB taken once, at any time, is not growth per hour."""
+    t, y = series(0.0)
+    assert judge(t, y + 10 * MB * (t / HOUR > at), HOUR, MB).verdict != "leak"
+
+
+@pytest.mark.parametrize("cycles", [3, 4, 6])
+def test_short_cycles_that_settle_late_are_not_a_leak(cycles):
+    """One-off growth of 1.3 MB spread over half of a short run stays below a limit of 1 MB per cycle."""
+    t, y = series(0.0, cycles=cycles, cycle=40.0)
+    grown = 1.3 * MB * np.minimum(t / t[-1] * 2, 1.0)
+    assert judge(t, y + grown, 40.0, MB * HOUR / 40.0).verdict != "leak"
+
+
+def test_a_leak_under_short_cycles_is_found():
+    """Three times a limit of 1 MB per cycle is found in 6 cycles of 40 s."""
+    t, y = series(3 * MB * HOUR / 40.0, cycles=6, cycle=40.0)
+    assert judge(t, y, 40.0, MB * HOUR / 40.0).verdict == "leak"
+
+
+def test_a_series_read_once_per_cycle_is_normal():
+    """One reading in each trough: 2 MB more each time is a leak, and nothing is reported as missing."""
+    t = np.arange(8) * HOUR + 3500.0
+    v = judge(t, 50 * MB + 2 * MB * np.arange(8.0), HOUR, MB)
+    assert v.verdict == "leak"
+    assert "gaps" not in v.warnings
+    assert judge(t, np.full(8, 50 * MB), HOUR, MB).verdict == "clean"
+
+
+def test_the_error_of_sampled_readings_widens_the_interval():
+    """Readings with a standard error of 3 MB each cannot decide a limit of 1 MB that exact ones decide."""
+    t = np.arange(8) * HOUR + 3500.0
+    y = 50 * MB + 2 * MB * np.arange(8.0)
+    v = judge(t, y, HOUR, MB, errors=np.full(8, 3 * MB))
+    assert v.verdict == "inconclusive"
+    # slope error of 7 points one hour apart: 3 / sqrt(7 * 48 / 12) = 0.57 MB/h, times t(.975) of at least 2
+    assert v.ci95[1] - v.ci95[0] > 2 * 2 * 0.5 * MB
+
+
+def test_a_restart_starts_a_segment_and_the_slope_is_shared():
+    """A target that forgets 2 MB/h once still leaks 2 MB/h."""
+    t, y = series(0.0)
+    y = y + 2 * MB * np.where(t < 4.2 * HOUR, t, t - 4.2 * HOUR) / HOUR
+    assert judge(t, y, HOUR, MB, restarts=(4.2 * HOUR,)).verdict == "leak"
+
+
+def test_a_gap_of_the_daemon_is_not_a_restart():
+    """With a cycle and a half missing a leak is found all the same, and the gap is said."""
+    t, y = series(2 * MB)
+    there = (t < 3 * HOUR) | (t > 4.6 * HOUR)
+    v = judge(t[there], y[there], HOUR, MB)
+    assert v.verdict == "leak"
+    assert "gaps" in v.warnings
+
+
+def test_two_cycles_decide_nothing():
+    """Fewer than three usable cycles: inconclusive, no number, and how many more it takes."""
+    v = judge(*series(20 * MB, cycles=2), HOUR, MB)
+    assert v.verdict == "inconclusive"
+    assert math.isnan(v.growth_per_hour)
+    assert v.cycles_needed and "too_few_cycles" in v.warnings
+
+
+def test_a_cache_that_slows_down_is_told_from_a_leak():
+    """Growth that halves from cycle to cycle is never a leak."""
+    t, y = series(0.0)
+    assert judge(t, y + 40 * MB * (1 - 0.5 ** (t / HOUR)), HOUR, MB).verdict != "leak"
+
+
+def counts(per_cycle: list[int]):
+    """An integer series that has gained per_cycle[i] at the start of cycle i."""
+    t = np.arange(0.0, len(per_cycle) * HOUR, 10.0)
+    phase = (t / HOUR) % 1.0
+    return t, 20.0 + np.cumsum(per_cycle)[(t // HOUR).astype(int)] + np.where(phase < 0.85, 10, 0)
+
+
+def test_one_lost_descriptor_per_cycle_is_a_leak():
+    """Seven in seven cycles are too even for chance and twice the limit of 0.5/h."""
+    v = judge(*counts([0, 1, 1, 1, 1, 1, 1, 1]), HOUR, 0.5, kind="count")
+    assert v.verdict == "leak"
+    assert v.growth_per_hour == pytest.approx(1.0)
+
+
+def test_no_event_in_seven_hours_is_clean_and_in_five_is_not():
+    """Zero events bound the rate by 3.0/span: 3.0/7 h = 0.43 is below 0.5/h, 3.0/5 h = 0.6 is not."""
+    assert judge(*counts([0] * 8), HOUR, 0.5, kind="count").verdict == "clean"
+    assert judge(*counts([0] * 6), HOUR, 0.5, kind="count").verdict == "inconclusive"
+
+
+def test_one_event_is_neither_leak_nor_clean():
+    """One lost handle in seven hours: the exact bound is 4.74/7 h = 0.68/h."""
+    v = judge(*counts([0, 0, 0, 0, 1, 0, 0, 0]), HOUR, 0.5, kind="count")
+    assert v.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("times", "values", "text"),
+    [
+        ([3.0, 2.0], [1.0, 1.0], "ascending"),
+        ([1.0, 2.0], [1.0], "equal length"),
+        ([[1.0]], [[1.0]], "one-dimensional"),
+        ([1.0, math.nan], [1.0, 1.0], "finite"),
+        ([1.0, 2.0], [1.0, math.inf], "finite or NaN"),
+    ],
+)
+def test_what_is_no_series_is_refused_clearly(times, values, text):
+    """Unsorted, unequal or infinite input raises ValueError and says why."""
+    with pytest.raises(ValueError, match=text):
+        judge(times, values, HOUR, MB)
+
+
+@pytest.mark.parametrize(("cycle", "limit", "trough"), [(0.0, MB, 0.85), (HOUR, -1.0, 0.85), (HOUR, MB, 1.0)])
+def test_parameters_that_mean_nothing_are_refused(cycle, limit, trough):
+    """No cycle, a negative limit or a trough outside the cycle raise ValueError."""
+    with pytest.raises(ValueError, match="must be"):
+        judge([], [], cycle, limit, trough=trough)
+
+
+def test_floors_kept_incrementally_give_the_same_verdict():
+    """Samples handed over in odd pieces, gaps included, are judged as the whole series is."""
+    t, y = series(2 * MB)
+    y[500:600] = np.nan
+    keeper = FloorKeeper(HOUR)
+    for start in range(0, t.size, 77):
+        keeper.add(t[start : start + 77], y[start : start + 77])
+    assert keeper.judge(MB) == judge(t, y, HOUR, MB)
+    with pytest.raises(ValueError, match="ascending"):
+        keeper.add([0.0], [0.0])
