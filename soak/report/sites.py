@@ -15,7 +15,7 @@ from soak.report.code import CodeLines
 from soak.report.fingerprint import fingerprint, place
 from soak.report.grouping import Group, Grouping
 from soak.report.inputs import Floats, RunData
-from soak.report.owner import STANDARD, Frame, Owners, is_agent
+from soak.report.owner import APPLICATION, STANDARD, Frame, Owners, is_agent
 
 MOST_SITES = 20  # of a finding; a person reads three
 MOST_FRAMES = 30  # of a traceback: the innermost
@@ -97,7 +97,7 @@ class Attributor:
         growing.sort(key=lambda result: (not sure(result), -self._guilt(groups[result.key], result)))
         sites = [self._site(groups[result.key], result, grouping.times) for result in growing[:MOST_SITES]]
         explained = sum(result.share for result in growing if sure(result))
-        stacks = _growth_of_stacks(groups, grouping.times)
+        stacks = [(self._from_application(s), g) for s, g in _growth_of_stacks(groups, grouping.times)]
         return Attribution(sites, min(1.0, max(0.0, 1.0 - explained)), self._trunk(stacks), self._tree(stacks))
 
     def _guilt(self, group: Group, result: SiteResult) -> float:
@@ -146,6 +146,14 @@ class Attributor:
         file, line, function = frame
         code = self.code.line(file, line)
         return {"file": file, "line": line, "function": function, "code": code, "short": place(file, self.owners.cwd)}
+
+    def _from_application(self, stack: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        """`stack` from its outermost frame of the application on.
+
+        Long stacks are cut off somewhere in the framework above it, each elsewhere, and would not fall together.
+        """
+        owned = (place for place, frame in enumerate(stack) if self.owners.of(frame[0]) == APPLICATION)
+        return stack[next(owned, 0) :]
 
     def _trunk(self, stacks: list[tuple[tuple[Frame, ...], float]]) -> list[dict[str, Any]]:
         """From the outermost frame inwards as long as one way carries most of the growth."""

@@ -16,6 +16,8 @@ from soak.report.words import LIMIT_NAMES, TITLES, frame_name, meaning, plain, s
 COLOURS = {"leak": "bold red", "failed": "bold red", "error": "bold magenta", "inconclusive": "bold yellow"}
 CLEAN = "bold green"
 SITES_SHOWN = 5
+SPREAD_BELOW = 0.6  # of the growth at the first site: then the way there tells more than the places
+TRUNK_SHOWN = 3
 LEAST_SHARE = 0.01  # of the growth: less is not shown unasked
 CALLERS_SHOWN = 3
 WIDEST = 100
@@ -98,7 +100,16 @@ def facts_of(finding: dict[str, Any]) -> list[str]:
         latest = f" to {duration(when[1] * 3600)}" if when[1] is not None else " or later"
         name = LIMIT_NAMES.get(finding.get("limit_reached") or "", finding.get("limit_reached"))
         lines.append(f"Reaches {name} in {duration(when[0] * 3600)}{latest} under this load.")
-    return [*lines, *(plain(note) for note in finding.get("notes", []))]
+    return [*lines, *_trunk(finding), *(plain(note) for note in finding.get("notes", []))]
+
+
+def _trunk(finding: dict[str, Any]) -> list[str]:
+    """Where growth that many places share comes through, the last frames of the way that most of it takes."""
+    trunk, sites = finding.get("trunk", []), finding["sites"]
+    if len(trunk) < 2 or not sites or sites[0]["share"] > SPREAD_BELOW:
+        return []
+    way = " -> ".join(plain(frame_name(frame)) for frame in trunk[-TRUNK_SHOWN:])
+    return [f"{share(trunk[-1]['share'])} of what has a place comes through {way}."]
 
 
 def _site(site: dict[str, Any], unit: str, place: int) -> RenderableType:

@@ -12,6 +12,7 @@ from soak.report.compute import compute
 from soak.report.fingerprint import fingerprint, place
 from soak.report.owner import Owners, is_agent
 from soak.report.sites import note_states
+from soak.report.text import facts_of
 from soak_storage import Store
 from soak_storage.records import ReadingRow, SampleRow, SiteRow, Stack
 
@@ -126,6 +127,12 @@ def test_trunk_is_the_way_that_most_growth_takes(store: Store) -> None:
     assert [frame["function"] for frame in finding["trunk"]] == ["work", "copy", "wrap"]
     assert finding["trunk"][0]["share"] == pytest.approx(1.0)
     assert finding["sites"][0]["application"]["function"] == "work"
+    other = {((f"{CWD}/app.py", line, f"other{line}"), (f"{CWD}/b.py", 1, f"f{line}")): 1.0 * MB for line in range(3)}
+    other |= {(*head, (f"{PACKAGES}/x/y.py", line, f"g{line}")): 1.0 * MB for line in range(20)}
+    assert any(
+        "comes through app.py:22 work -> openai/_client.py:180 copy." in fact
+        for fact in facts_of(run_with(store, other))
+    )
     assert finding["sites"][0]["owner"] == "dependency openai"
 
 
