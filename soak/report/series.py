@@ -22,6 +22,7 @@ _IN_BYTES = (*MEMORY, "tmp_bytes")
 TRACER_DOUBT = 1.0
 # The median of pss/rss below which processes share pages to an extent that rss counts twice.
 SHARED_BELOW = 0.95
+PSS_CYCLES = 0.75  # of the cycles of rss that pss must have to decide in its place
 
 
 class Floor(NamedTuple):
@@ -68,13 +69,24 @@ def judge_series(data: RunData) -> list[Judged]:
 
 
 def outside_memory(data: RunData) -> str:
-    """The series that stands for the target's memory: pss where processes share pages, else rss."""
+    """The series that stands for the target's memory: pss where processes share pages, else rss.
+
+    pss is dear to read and read seldom: where that left too few cycles to compare, rss has to do, which grows at least
+    as fast.
+    """
     rss, pss = data.info("rss"), data.info("pss")
     processes = sum(info.name == "rss" and info.process != TOTAL for info in data.infos)
     if rss is None or pss is None or processes < 2:
         return "rss"
     whole, shared = _median(data.samples(rss)[1]), _median(data.samples(pss)[1])
-    return "pss" if whole > 0 and shared < SHARED_BELOW * whole and shared > 0 else "rss"
+    if not 0 < shared < SHARED_BELOW * whole:
+        return "rss"
+    return "pss" if _usable(data, pss) >= PSS_CYCLES * _usable(data, rss) else "rss"
+
+
+def _usable(data: RunData, info: SeriesInfo) -> int:
+    t, y, e = as_series(*data.samples(info))
+    return len(floors_of(t, y, e, data.cycle_seconds, data.trough, data.restarts).usable())
 
 
 def limit_of(data: RunData, name: str) -> float | None:

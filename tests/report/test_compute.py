@@ -310,6 +310,10 @@ def test_pss_decides_where_processes_share_their_pages(store: Store) -> None:
     report = report_of(store, Plan(extra=rows))
     gates = {row["name"]: row["gates"] for row in report["series"] if row["process"] == "total"}
     assert (gates["pss"], gates["rss"]) == (True, False)
+    seldom = [row for row in rows if row.name == "rss" or row.t % 60 < 2 or row.t < 130]
+    report = report_of(store, Plan(extra=seldom))
+    gates = {row["name"]: row["gates"] for row in report["series"] if row["process"] == "total"}
+    assert (gates["pss"], gates["rss"]) == (False, True)
 
 
 def test_memory_that_is_mostly_native_is_not_named_after_its_python_part(store: Store) -> None:
