@@ -46,9 +46,12 @@ class Mix:
         self._scenarios = Choice([weight / total for weight in weights])
         self._last = max(index for index, weight in enumerate(weights) if weight > 0)
         self._faults = [(tuple(shares), Choice(tuple(shares.values()))) for shares in faults]
+        self._only = self._last if sum(weight > 0 for weight in weights) == 1 else None
 
     def scenario(self, k: int) -> int:
         """Index of the scenario of arrival `k`."""
+        if self._only is not None:
+            return self._only
         index = self._scenarios.pick(((k + 1) * _ALPHA) % 1.0)
         return self._last if index is None else index  # rounding may leave a sliver below 1
 

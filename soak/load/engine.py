@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import time
 from collections.abc import Callable
 from itertools import count
+from time import monotonic
 
 from soak.load.accounts import Accounts, Job
 from soak.load.arrivals import Arrivals, Mix, Poisson, Regular
 from soak.load.dial import Dialler
+from soak.load.external import ExternalRunner
 from soak.load.plan import LoadPlan
 from soak.load.pool import Pool
 from soak.load.rounds import Rounds
@@ -78,7 +79,7 @@ class Engine:
 
     def now(self) -> float:
         """Seconds since the run began."""
-        return time.monotonic() - self.zero
+        return monotonic() - self.zero
 
     def cycle(self, now: float) -> int:
         """Number of the cycle that runs at `now`, within those planned."""
@@ -97,8 +98,11 @@ class Engine:
         if sum(shared) > 0:
             self._plan_stream(plan.shape(), shared, plan.closed)
         for index, scenario in enumerate(plan.scenarios):
-            if scenario.streams is not None:
-                self._plan_rounds(index)
+            runner = self.runners[index]
+            if isinstance(runner, ExternalRunner):
+                self._plan_cycles(runner.begin_cycle, late=True)
+            elif scenario.streams is not None:
+                self._plan_cycles(Rounds(self, index).begin_cycle, late=False)
             elif scenario.share == 0 and scenario.weight is None:
                 alone = [float(other == index) for other in range(len(shared))]
                 self._plan_stream(plan.own_shape(scenario), alone, scenario.users is not None)
@@ -106,11 +110,15 @@ class Engine:
         self.at(first * plan.cycle + plan.cycle - plan.quiet, self._quiet)
         self.at(plan.length, self._finish)
 
-    def _plan_rounds(self, index: int) -> None:
-        """One worker opens all the streams of a round: only so can their refusals be counted together."""
-        if self.worker == 0 and self.plan.profile != "none":
-            first = -(-max(self.since, 0.0) // self.plan.cycle) * self.plan.cycle
-            self.at(first, Rounds(self, index).begin_cycle)
+    def _plan_cycles(self, begin_cycle: Callable[[float], float], *, late: bool) -> None:
+        """What begins with each cycle; one worker does it. `late`: also in the middle of one."""
+        plan, since = self.plan, max(self.since, 0.0)
+        if self.worker or plan.profile == "none":
+            return
+        if late and since % plan.cycle < plan.cycle - plan.quiet:
+            self.at(since, begin_cycle)
+        else:
+            self.at(-(-since // plan.cycle) * plan.cycle, begin_cycle)
 
     def group(self, index: int) -> Singles:
         """The live streams of a stream scenario."""
@@ -180,7 +188,7 @@ class Engine:
         """A request of `scenario` was due at `intended`: count it and send it; False when that could not be."""
         tally = self.tallies.of(int(intended // self.plan.cycle), scenario)
         tally.due += 1
-        now = self.now()
+        now = monotonic() - self.zero
         missed = now - intended > CATCH_UP_S and intended < self.since + CATCH_UP_S
         accounts = self.accounts
         if missed or accounts.in_flight >= self.most_in_flight:
@@ -191,7 +199,8 @@ class Engine:
             return False
         tally.sent += 1
         tally.open += 1
-        tally.lateness.record(now - intended)
+        if ended is None:  # a user's request is due when it is sent: it cannot be late
+            tally.lateness.record(now - intended)
         accounts.in_flight += 1
         self.runners[scenario].start(Job(tally, intended, now, ended), fault)
         return True

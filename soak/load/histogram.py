@@ -64,6 +64,14 @@ class Histogram:
         if us > self.max_us:
             self.max_us = us
 
+    def record_many(self, seconds: float, count: int) -> None:
+        """Add `count` durations of the same length."""
+        if count > 0:
+            single = Histogram()
+            single.record(seconds)
+            (bucket,) = single.counts
+            self.merge(Histogram({bucket: count}, count, single.sum_us * count, single.max_us))
+
     def merge(self, other: Histogram) -> None:
         """Add the counts of `other`; the result is what recording both into one would have given."""
         counts = self.counts

@@ -35,6 +35,23 @@ def failure_of(error: BaseException | None) -> str:
 class Http1(asyncio.Protocol):
     """Parser glue; a subclass says what happens when a response is complete or fails."""
 
+    __slots__ = (
+        "_keep",
+        "_until_eof",
+        "answered",
+        "bodyless",
+        "closed",
+        "complete",
+        "dialling",
+        "head",
+        "head_complete",
+        "parser",
+        "status",
+        "surplus",
+        "tail",
+        "transport",
+    )
+
     def __init__(self) -> None:
         self.transport: Any = None  # asyncio.Transport; uvloop's is not a subclass of it
         self.dialling: asyncio.Task[None] | None = None
@@ -74,6 +91,7 @@ class Http1(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """Called by asyncio: connected (and, with TLS, agreed)."""
         self.transport = transport
+        self.dialling = None
         if self.closed:
             transport.abort()
         else:

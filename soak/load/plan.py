@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from soak.config.scenario import LoadConfig, Scenario
 
 
+EXTERNAL_KINDS = ("locust", "command")
+
+
 @dataclass(frozen=True, slots=True)
 class ScenarioPlan:
     """One kind of request. Names and meanings are those of [[scenario]]; `body` is what is sent, `max_s` seconds."""
@@ -46,11 +49,18 @@ class ScenarioPlan:
     until: str | None = None
     hold: float | None = None
     function: str | None = None
+    command: tuple[str, ...] = ()  # of kind "command"; of "locust": how Locust is started
+    file: str | None = None  # the locustfile
     client: str = "core"  # of python scenarios: our own core, or stock "httpx"
 
     @property
     def share(self) -> float:
-        """Weight among the scenarios that share the arrivals: 0 for one with a rate, users or count of its own."""
+        """Weight among the scenarios that share the arrivals: 0 for one with a rate, users or count of its own.
+
+        Commands and locustfiles make their own arrivals.
+        """
+        if self.kind in EXTERNAL_KINDS:
+            return 0.0
         if self.rate is not None or self.users is not None or self.count is not None or self.streams is not None:
             return 0.0
         return 1.0 if self.weight is None else self.weight
@@ -76,7 +86,9 @@ class ScenarioPlan:
         values: dict[str, Any] = {name: getattr(scenario, name) for name in (*same, *stream, "function")}
         values.update(path=scenario.path or "/", headers=headers, body=body, status=tuple(expect.status))
         values.update(tags=dict(scenario.tags), faults=dict(scenario.faults))
-        values["client"] = getattr(scenario, "client", "core")
+        values["client"] = getattr(scenario, "client", None) or "core"
+        values["command"] = tuple(getattr(scenario, "command", ()) or ())
+        values["file"] = getattr(scenario, "file", None)
         return cls(**values, max_s=None if expect.max_ms is None else expect.max_ms / 1e3)
 
 

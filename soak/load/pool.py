@@ -29,6 +29,8 @@ class Request:
 class PooledConnection(Http1):
     """A connection that serves one request after the other."""
 
+    __slots__ = ("deadline", "job", "pool", "request", "reused")
+
     def __init__(self, pool: Pool, job: Job, request: Request) -> None:
         super().__init__()
         self.pool = pool
@@ -60,13 +62,15 @@ class Pool:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._landed = engine.accounts.landed
+        self._timeout = engine.plan.timeout
         self._idle: list[PooledConnection] = []
         self._busy: dict[PooledConnection, None] = {}
         self._keep = True
 
     def send(self, job: Job, request: Request) -> None:
         """Send on an idle connection, or on a new one."""
-        deadline = job.fired + self._engine.plan.timeout
+        deadline = job.fired + self._timeout
         if self._idle and not request.bodyless:
             connection = self._idle.pop()
             connection.job = job
@@ -91,7 +95,7 @@ class Pool:
             self._idle.append(connection)
         else:
             connection.close()
-        self._engine.accounts.landed(job, connection.request.scenario, status, retry_after)
+        self._landed(job, connection.request.scenario, status, retry_after)
 
     def lost(self, connection: PooledConnection, job: Job | None, kind: str) -> None:
         """`connection` is gone; `job` was on it, or None when it was idle."""

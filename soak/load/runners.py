@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from soak.load.external import ExternalRunner
 from soak.load.hostile import commit
 from soak.load.pool import Request
 from soak.load.single import Singles
@@ -94,6 +95,8 @@ RUNNERS: dict[str, Callable[[Engine, ScenarioPlan], Runner]] = {
     "sse": _sse,
     "websocket": _websocket,
     "python": _python,
+    "locust": ExternalRunner,
+    "command": ExternalRunner,
 }
 
 

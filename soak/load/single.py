@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from soak.load.http1 import Http1
+from soak.load.validate import JsonPath
 
 if TYPE_CHECKING:
     from soak.load.accounts import Accounts, Job
@@ -25,6 +26,7 @@ class Singles:
         self.accounts = accounts
         self.dialler = dialler
         self.timeout = timeout
+        self.sequence = JsonPath(scenario.sequence or "$.seq") if scenario.sequence or scenario.validate else None
         self.live: dict[Single, None] = {}
         self._refusals_left = 0
 
@@ -50,6 +52,8 @@ class Singles:
 
 class Single(Http1):
     """Ends exactly once: failed, faulted, answered and done, or cut off."""
+
+    __slots__ = ("_timer", "ended", "group", "job")
 
     receive_buffer: int | None = None  # bytes; None: the system's default
 

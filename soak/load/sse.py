@@ -9,6 +9,8 @@ _BOM = b"\xef\xbb\xbf"
 class SseParser:
     """Bytes in, the data of whole events out. Comments, ids, names and retry times are read over."""
 
+    __slots__ = ("_begun", "_data", "_rest", "_size")
+
     def __init__(self) -> None:
         self._rest = b""
         self._data: list[bytes] = []

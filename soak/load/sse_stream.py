@@ -9,6 +9,8 @@ from soak.load.stream import Stream
 class SseStream(Stream):
     """GET (or what the scenario says), then events until the planned end."""
 
+    __slots__ = ("_bodies", "_events")
+
     def opened(self) -> None:
         """Ask for the stream; `hold` of an abandoned one counts from here."""
         self._events = SseParser()

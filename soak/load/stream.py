@@ -19,9 +19,11 @@ class Stream(Single):
     checked as they come and forgotten.
     """
 
+    __slots__ = ("_last", "abandoning", "accepted", "check")
+
     def __init__(self, group: Singles, job: Job, abandon: bool) -> None:
         scenario = group.scenario
-        self.check = StreamCheck(scenario.sequence, scenario.validate)
+        self.check = StreamCheck(group.sequence, scenario.validate)
         self.abandoning = abandon
         self.accepted = False
         self._last = 0.0

@@ -12,7 +12,7 @@ from soak.load import profiles
 if TYPE_CHECKING:
     from soak.load.plan import LoadPlan, ScenarioPlan
 
-SUPPORTED_KINDS = ("http", "sse", "websocket", "python")
+SUPPORTED_KINDS = ("http", "sse", "websocket", "python", "locust", "command")
 STREAM_KINDS = ("sse", "websocket")
 SUPPORTED_PROFILES = (*profiles.MAKERS, *profiles.NAMED)
 
@@ -31,8 +31,12 @@ def _of_scenario(scenario: ScenarioPlan) -> list[str]:
     if scenario.kind not in SUPPORTED_KINDS:
         return [f'kind = "{scenario.kind}"']
     problems = []
-    if scenario.kind == "python" and any(scenario.faults.values()):
-        problems.append('faults for kind "python"')
+    if scenario.kind in ("python", "locust", "command") and any(scenario.faults.values()):
+        problems.append(f'faults for kind "{scenario.kind}"')
+    if scenario.kind == "command" and not scenario.command:
+        problems.append('kind "command" without a command')
+    if scenario.kind == "locust" and not scenario.file:
+        problems.append('kind "locust" without a file')
     if scenario.streams is not None and scenario.kind not in STREAM_KINDS:
         problems.append(f'streams for kind "{scenario.kind}"')
     return problems

@@ -7,6 +7,7 @@ epoll and libuv round timers to milliseconds; a timerfd becomes readable at the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import sys
@@ -39,10 +40,12 @@ class TimerFd:
         self._spec = (ctypes.c_long * 4)()  # struct itimerspec: interval s, ns; value s, ns
         self._loop = loop
         self._ring = ring
+        self._rang = False
         loop.add_reader(self._fd, self._readable)
 
     def set(self, when: float) -> None:
         """Ring at `when`; a time of zero would disarm, so the past is one nanosecond after boot."""
+        self._rang = False
         seconds = int(when)
         self._spec[2] = seconds
         self._spec[3] = int((when - seconds) * 1e9) if when > 0 else 1
@@ -56,11 +59,12 @@ class TimerFd:
             self._fd = -1
 
     def _readable(self) -> None:
-        try:
-            os.read(self._fd, 8)
-        except BlockingIOError:  # set anew between the wake-up and now
-            return
+        self._rang = True
         self._ring()
+        if self._rang:  # not set anew, which would have made the descriptor unreadable: do it by reading
+            self._rang = False
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._fd, 8)
 
 
 class LoopAlarm:

@@ -74,7 +74,12 @@ class User:
         """The request is over: the next one follows when its time has come."""
         if good:
             self._failures = 0
-            self._later(self._started + self._users.pace - self._users.engine.now())
+            now = self._users.engine.now()
+            wait = self._started + self._users.pace - now
+            if wait > 0:
+                self._later(wait)
+            else:
+                self.go(now)
         else:
             self._later(min(FIRST_WAIT * 2**self._failures, LONGEST_WAIT))
             self._failures = min(self._failures + 1, 10)
@@ -82,11 +87,7 @@ class User:
     def _later(self, delay: float) -> None:
         if self.dismissed:
             return
-        loop = asyncio.get_running_loop()
-        if delay > 0:
-            loop.call_later(delay, self._now)
-        else:
-            loop.call_soon(self._now)
+        asyncio.get_running_loop().call_later(delay, self._now)
 
     def _now(self) -> None:
         self.go(self._users.engine.now())

@@ -42,9 +42,11 @@ class JsonPath:
 class Sequence:
     """Running numbers of one stream: which came twice, late or not at all."""
 
+    __slots__ = ("_highest", "_lost", "_missing", "duplicates", "out_of_order", "unreadable")
+
     def __init__(self) -> None:
         self._highest: int | None = None
-        self._missing: set[int] = set()
+        self._missing: set[int] | None = None  # most streams never need one
         self._lost = 0
         self.duplicates = 0
         self.out_of_order = 0
@@ -59,13 +61,17 @@ class Sequence:
         elif number > self._highest:
             self._skip(self._highest + 1, number)
             self._highest = number
-        elif number in self._missing:
+        elif self._missing is not None and number in self._missing:
             self._missing.remove(number)
             self.out_of_order += 1
         else:
             self.duplicates += 1
 
     def _skip(self, first: int, end: int) -> None:
+        if first == end:
+            return
+        if self._missing is None:
+            self._missing = set()
         room = min(end - first, MAX_MISSING - len(self._missing))
         self._missing.update(range(first, first + room))
         self._lost += end - first - room
@@ -73,14 +79,17 @@ class Sequence:
     @property
     def missing(self) -> int:
         """Numbers between the first and the highest that never came."""
-        return len(self._missing) + self._lost
+        return len(self._missing or ()) + self._lost
 
 
 class StreamCheck:
     """What is proved of one stream."""
 
-    def __init__(self, path: str | None, validate: tuple[str, ...]) -> None:
-        self._path = JsonPath(path or "$.seq") if path or validate else None
+    __slots__ = ("_path", "_validate", "messages", "sequence")
+
+    def __init__(self, path: JsonPath | None, validate: tuple[str, ...]) -> None:
+        """`path` leads to the running number; None when nothing is to be proved by one."""
+        self._path = path
         self._validate = validate
         self.sequence = Sequence()
         self.messages = 0

@@ -9,7 +9,9 @@ from soak.load.frames_ws import CLOSE, PING, PONG, TEXT, FrameReader, accept_of,
 from soak.load.stream import Stream
 
 if TYPE_CHECKING:
+    from soak.load.accounts import Job
     from soak.load.plan import ScenarioPlan
+    from soak.load.single import Singles
 
 SWITCHING = 101
 BLANK_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="  # sixteen zero bytes
@@ -35,9 +37,12 @@ class WebSocketStream(Stream):
     The request is encoded once with `BLANK_KEY`, which each handshake replaces by a key of its own.
     """
 
-    _frames: FrameReader | None = None
-    _key = ""
-    _leaving = False
+    __slots__ = ("_frames", "_key", "_leaving")
+
+    def __init__(self, group: Singles, job: Job, abandon: bool) -> None:
+        self._frames: FrameReader | None = None
+        self._leaving = False
+        super().__init__(group, job, abandon)
 
     def opened(self) -> None:
         """Ask for the upgrade."""

@@ -130,9 +130,10 @@ def test_garbage_and_early_ends_are_errors_and_then_an_outage(serve: Serve) -> N
             await client.send(answer)
 
         outcome = drive(plan(serve(bad).url))
-        assert outcome.counts("errors") == {kind: 3}
-        assert outcome.total("withheld") == 17
-        assert outcome.total("due") == 20
+        errors = outcome.counts("errors")
+        assert set(errors) == {kind}
+        assert 3 <= errors[kind] <= 6  # those in flight when the third failed are counted too
+        assert outcome.total("withheld") == 20 - errors[kind]
 
 
 def test_a_silent_target_times_out(serve: Serve) -> None:

@@ -312,7 +312,7 @@ def test_a_gap_of_any_size_is_counted_without_being_stored() -> None:
     sequence.saw(0)
     sequence.saw(1_000_000_000)
     assert sequence.missing == 999_999_999
-    assert len(sequence._missing) == 10_000
+    assert len(sequence._missing or ()) == 10_000
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_other_json_paths_are_refused(path: str) -> None:
 
 def test_messages_without_a_number_are_unreadable() -> None:
     """They prove nothing, and so the validation fails."""
-    check = StreamCheck("$.seq", ("order",))
+    check = StreamCheck(JsonPath("$.seq"), ("order",))
     for message in (b'{"seq": 1}', b"not json", b'{"seq": "2"}', json.dumps({"seq": True}).encode(), b"[" * 100_000):
         check.saw(message)
     results = check.results(None)

@@ -1,0 +1,198 @@
+"""`python -m benchmarks.load [NAME ...]`: figure, peer, ratio and goal of each measure, all from this run."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.load import measure, peers
+
+CONNECTIONS = 32
+STREAMS = 500
+EVENTS_PER_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the measures are made: nginx, plain and with TLS."""
+
+    folder: Path
+    plain: str
+    tls: str
+    certificate: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table; `goal` says what the ratio (or, without a peer, the figure) may be."""
+
+    measure: str
+    figure: float
+    unit: str
+    peer: str = ""
+    peer_figure: float | None = None
+    goal: float | None = None
+
+    @property
+    def met(self) -> bool:
+        """Is the goal reached?"""
+        value = self.figure if self.peer_figure is None else self.figure / self.peer_figure
+        return self.goal is None or value <= self.goal
+
+    def line(self) -> str:
+        """Measure, figure, peer, ratio, goal."""
+        beside = "" if self.peer_figure is None else f"{self.peer} {self.peer_figure:.1f}"
+        ratio = "" if self.peer_figure is None else f"{self.figure / self.peer_figure:.3f} x"
+        goal = "" if self.goal is None else f"<= {self.goal:g}{' x' if ratio else ''} {'ok' if self.met else 'MISSED'}"
+        return f"{self.measure:44} {self.figure:10.1f} {self.unit:10} {beside:26} {ratio:10} {goal}"
+
+
+def _closed(url: str, place: Place, seconds: float) -> tuple[int, float]:
+    summary, cpu = measure.ours(url, seconds, f"users={CONNECTIONS}", env={"SSL_CERT_FILE": str(place.certificate)})
+    return summary["total"]["landed"], cpu
+
+
+def _open(place: Place, rate: int, seconds: float) -> tuple[int, float]:
+    summary, cpu = measure.ours(place.plain, seconds, f"high={rate}")
+    return summary["total"]["landed"], cpu
+
+
+def closed(place: Place) -> Iterator[Row]:
+    """CPU per request, closed loop, 32 connections, three histograms per request."""
+    figure = measure.per_request(partial(_closed, place.plain, place))
+    fast = measure.per_request(lambda s: measure.locust(place.folder, place.plain, s, CONNECTIONS, None))
+    wrk = measure.per_request(lambda s: measure.wrk(place.plain, s, CONNECTIONS))
+    yield Row("CPU per request, closed loop, 32 connections", figure, "us", "FastHttpUser", fast, 0.10)
+    yield Row("the same", figure, "us", "wrk", wrk, 1.5)
+
+
+def tls(place: Place) -> Iterator[Row]:
+    """The same over TLS."""
+    figure = measure.per_request(partial(_closed, place.tls, place))
+    fast = measure.per_request(lambda s: measure.locust(place.folder, place.tls, s, CONNECTIONS, None))
+    yield Row("the same over TLS", figure, "us", "FastHttpUser", fast, 0.25)
+
+
+def paced(place: Place) -> Iterator[Row]:
+    """Open loop: what a request costs when most of the time nothing is to be done."""
+    for rate, goal in ((500, 0.45), (2000, 0.40)):
+        figure = measure.per_request(partial(_open, place, rate))
+        pace = rate / 50
+        fast = measure.per_request(lambda s, pace=pace: measure.locust(place.folder, place.plain, s, 50, pace))
+        yield Row(f"CPU per request, open loop, {rate}/s", figure, "us", "Locust", fast, goal)
+
+
+SCENARIO = """
+async def visit(client, context):
+    for _ in range(10):
+        await client.get("/")
+"""
+
+
+def scripted(place: Place) -> Iterator[Row]:
+    """A scenario of ten requests through the httpx API, on our core and on stock httpx."""
+    (place.folder / "visits.py").write_text(SCENARIO)
+    figures = {}
+    for client in ("core", "httpx"):
+        settings = ("users=8", f"folder={place.folder}", "scenario.kind=python", "scenario.function=visits.py:visit")
+
+        def run(seconds: float, client: str = client, settings: tuple[str, ...] = settings) -> tuple[int, float]:
+            summary, cpu = measure.ours(place.plain, seconds, *settings, f"scenario.client={client}")
+            return summary["total"]["checks"]["requests"], cpu
+
+        figures[client] = measure.per_request(run)
+    yield Row("scripted scenario, per request", figures["core"], "us", "stock httpx", figures["httpx"], 0.2)
+
+
+@contextmanager
+def _streams(rate: float) -> Iterator[str]:
+    port = free_port()
+    server = subprocess.Popen([sys.executable, "-m", "benchmarks.load.streams", str(port), str(rate)])
+    try:
+        time.sleep(1.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def streams(place: Place) -> Iterator[Row]:
+    """500 SSE streams with a running number in each event."""
+    with _streams(EVENTS_PER_S) as url:
+        common = ("scenario.kind=sse", "scenario.sequence=$.seq", "scenario.validate=('order',)")
+
+        def run(seconds: float) -> tuple[int, float]:
+            summary, cpu = measure.ours(url, seconds, f"scenario.streams={STREAMS}", *common)
+            return summary["total"]["checks"]["messages"], cpu
+
+        yield Row("500 SSE streams, CPU per event", measure.per_request(run), "us", goal=10.0)
+        few, _ = measure.ours(url, 4, "scenario.streams=10", *common)
+        many, _ = measure.ours(url, 4, f"scenario.streams={STREAMS}", *common)
+        size = (many["generator"]["rss_bytes"] - few["generator"]["rss_bytes"]) / (STREAMS - 10) / 1024
+        yield Row("500 SSE streams, memory per stream", size, "KiB", goal=6.0)
+
+
+def resident(place: Place) -> Iterator[Row]:
+    """1,000 connections at once."""
+    summary, _ = measure.ours(place.plain, 5, "users=1000")
+    yield Row("resident with 1,000 connections", summary["generator"]["rss_bytes"] / 2**20, "MiB", goal=40.0)
+
+
+def pacing(place: Place) -> Iterator[Row]:
+    """How late requests leave."""
+    for rate, goal in ((500, 350.0), (2000, 200.0)):
+        summary, _ = measure.ours(place.plain, 8, f"high={rate}")
+        yield Row(f"pacing error p99 at {rate}/s", summary["total"]["lateness_ms"]["p99"] * 1e3, "us", goal=goal)
+
+
+def growth(place: Place) -> Iterator[Row]:
+    """Resident memory gained per million requests, after the first hundred thousand."""
+    summary, _ = measure.ours(place.plain, 40, f"users={CONNECTIONS}")
+    points = [(landed, rss) for landed, rss in summary["resident"] if landed > 100_000]
+    (first, before), (last, after) = points[0], points[-1]
+    yield Row("growth per million requests", (after - before) / 1024 / (last - first) * 1e6, "KiB", goal=100.0)
+
+
+MEASURES: dict[str, Callable[[Place], Iterator[Row]]] = {
+    "closed": closed,
+    "tls": tls,
+    "paced": paced,
+    "scripted": scripted,
+    "streams": streams,
+    "resident": resident,
+    "pacing": pacing,
+    "growth": growth,
+}
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def main(wanted: list[str]) -> int:
+    """Print the table as it comes; 1 when a goal was missed."""
+    with tempfile.TemporaryDirectory(prefix="soak-bench-") as name:
+        folder, port, tls_port = Path(name), free_port(), free_port()
+        with peers.nginx(folder, port, tls_port) as certificate:
+            place = Place(folder, f"http://127.0.0.1:{port}", f"https://127.0.0.1:{tls_port}", certificate)
+            rows = []
+            for measure_name in wanted or MEASURES:
+                for row in MEASURES[measure_name](place):
+                    rows.append(row)
+                    print(row.line(), flush=True)
+    return 0 if all(row.met for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
