@@ -86,7 +86,7 @@ class Thresholds:
     no_landed: float = 0.95
     weak_outage: float = 0.01  # of the time
     no_outage: float = 0.10
-    no_limited: float = 0.10  # of the windows in which the generator, not the target, set the pace
+    no_limited: float = 0.50  # of the windows the generator limited: late requests land, drops count on their own
 
     # --- stopping early ----------------------------------------------------------------------------------------------
     stop_from: int = 6  # cycles from which three equal verdicts in a row end a soak

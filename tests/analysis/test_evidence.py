@@ -62,7 +62,7 @@ def test_outages_are_united_and_an_open_one_lasts():
 def test_a_generator_that_cannot_keep_up_is_said():
     """Any limited window weakens, more than a tenth of them withdraw."""
     assert generator_limited(0, 100) is None
-    few, many = generator_limited(5, 100), generator_limited(20, 100)
+    few, many = generator_limited(5, 100), generator_limited(60, 100)
     assert few is not None and not few.withdraws
     assert many is not None and many.withdraws
 
