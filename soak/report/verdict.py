@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from soak.errors import EXIT_CLEAN, EXIT_ERROR, EXIT_INCONCLUSIVE, EXIT_LEAK
-from soak.report.units import plural, rate
+from soak.report.units import interval, plural, rate
+from soak.report.words import meaning
 
+MOST_WITH_NUMBERS = 2
 EXIT_CODES = {
     "leak": EXIT_LEAK,
     "failed": EXIT_LEAK,
@@ -58,17 +60,26 @@ def detectable(gating: Sequence[dict[str, Any]]) -> str:
 
 
 def inconclusive(gating: Sequence[dict[str, Any]], evidence: Sequence[dict[str, Any]]) -> str:
-    """What is undecided, and how many more cycles decide it."""
+    """What is undecided with its numbers, and how many more cycles decide it or why none do."""
     open_rows = [row for row in gating if row["verdict"] == "inconclusive" and not row.get("accepted")]
-    needed = [row["cycles_needed"] for row in open_rows if row["cycles_needed"]]
-    names = ", ".join(row["name"] for row in open_rows)
+    weak = [one["message"] for one in evidence if one["weakens"]]
     if not open_rows:
-        return "; ".join(one["message"] for one in evidence if one["weakens"]) or "nothing was sampled"
-    text = f"not decided: {names}"
+        return "; ".join(weak) or "nothing was sampled"
+    text = f"not decided: {', '.join(_with_numbers(row, len(open_rows)) for row in open_rows)}"
+    needed = [row["cycles_needed"] for row in open_rows if row["cycles_needed"]]
     if needed:
         return f"{text}; {plural(max(needed), 'more cycle')} would decide"
-    weak = [one["message"] for one in evidence if one["weakens"]]
-    return f"{text}; {weak[0]}" if weak else f"{text}; too near the limit for more cycles to decide"
+    codes = {one["code"] for one in evidence}
+    why = [meaning(code) for row in open_rows for code in row["warnings"] if code not in codes]
+    return f"{text}; {(why or weak or ['more cycles would not decide it'])[0]}"
+
+
+def _with_numbers(row: dict[str, Any], count: int) -> str:
+    """The series with what is known of it, where there is room for that."""
+    if count > MOST_WITH_NUMBERS or row["growth_per_hour"] is None:
+        return str(row["name"])
+    bounds = interval(row["ci95"], row["unit"])
+    return f"{row['name']} {rate(row['growth_per_hour'], row['unit'])} ({bounds}; limit {row['limit']})"
 
 
 def next_steps(verdict: str, report: dict[str, Any]) -> list[str]:
