@@ -37,6 +37,10 @@ ADVICE: dict[str, Advice] = {
         "{path} exists already, and nothing is overwritten.",
         "Name a folder that does not exist yet.",
     ),
+    "fault_not_ours": Advice(
+        "A fault of kind {kind} cannot be done to a target that soak did not start.",
+        "Give target.command, or use kill, stop or command.",
+    ),
     "load_function": Advice(
         "The scenario function {reference} cannot be used: {why}.",
         "Write `function = \"file.py:name\"`, relative to soak.toml, with `async def name(client, context)` in it.",
@@ -101,6 +105,10 @@ ADVICE: dict[str, Advice] = {
         "Port {port} on {host} is taken before the target was started, by {holder}.",
         "Stop that process, or give the target another port in target.command and target.url: "
         "soak puts no load on a server that it did not start.",
+    ),
+    "preflight_failed": Advice(
+        "{count} of {of} checks did not pass before the load:\n{listing}\n",
+        "Mend what they name, or take the check out; no load was sent.",
     ),
     "store_driver": Advice(
         "A Postgres store needs {module}, which is not installed.",
