@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from soak.config import AgentConfig
+from soak.holders import HolderAsker
 from soak_probes import Excluded, Process
 from soak_probes.agent_client import AgentClient, AgentError
 from soak_storage.records import EventRow, HandleRow, ReadingRow, Record, SampleRow, SiteRow, Stack, TypeRow
 
 TOP_SITES = 200  # stacks sent by size and by growth: a finding shows ten, its correction for many looks wants the rest
 TOP_TYPES = 100
+WARM_CYCLE = 1  # the first cycle's growth is warm-up: containers are watched from the trough of the second on
 PATIENCE = 30.0  # seconds for one answer: a stopped target must not hold the run
 SERIES = (  # what becomes a series of its own: key of the answer, name, unit
     ("traced_bytes", "python_heap", "bytes"),
@@ -44,6 +46,7 @@ class TroughReader:
         self._client = AgentClient(agent_dir)
         self._config = config
         self._known: dict[tuple[int, int], dict[str, Any]] = {}  # hello by pid and start time
+        self._holders = HolderAsker(self._client) if config.holders else None
         self._rows: queue.SimpleQueue[Record] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -65,7 +68,7 @@ class TroughReader:
 
     def start(self, moment: Moment, processes: Sequence[Process]) -> None:
         """Begin the reading of a trough; nothing when the last one has not ended or no agent is there."""
-        wanted = [process for process in processes if (process.pid, process.start_time) in self._known]
+        wanted = self._agents_among(processes)
         if self._thread is not None or not wanted:
             return
         self._thread = threading.Thread(target=self._read_all, args=(moment, wanted), name="trough-reader", daemon=True)
@@ -78,15 +81,20 @@ class TroughReader:
         while not self._rows.empty():
             yield self._rows.get_nowait()
 
-    def finish(self) -> Iterator[Record]:
-        """Wait for a reading under way, then its rows."""
+    def finish(self, t: float, processes: Sequence[Process]) -> Iterator[Record]:
+        """Wait for a reading under way, then its rows, and who holds what has grown."""
         if self._thread is not None:
             self._thread.join(2 * PATIENCE)
         yield from self.poll()
+        if self._holders is not None and self._thread is None:
+            yield from self._holders.ask(self._agents_among(processes), t)
 
     def close(self) -> None:
         """Hang up; the agents go on waiting in the target."""
         self._client.close()
+
+    def _agents_among(self, processes: Sequence[Process]) -> list[Process]:
+        return [process for process in processes if (process.pid, process.start_time) in self._known]
 
     def _read_all(self, moment: Moment, processes: Sequence[Process]) -> None:
         totals: dict[str, float] = {}
@@ -95,6 +103,8 @@ class TroughReader:
             if answer is None:
                 return  # a total without one of its parts would be a fall that never was: the gap says nothing at all
             self._rows.put(reading_row(answer, process, moment, collected=self._config.collect))
+            if self._holders is not None:
+                self._holders.note(process.pid, answer.get("types", ()))
             for key, name, unit in SERIES:
                 if answer.get(key) is not None:
                     totals[name] = totals.get(name, 0.0) + answer[key]
@@ -102,6 +112,8 @@ class TroughReader:
         for _, name, unit in SERIES:
             if name in totals:
                 self._rows.put(SampleRow(moment.t, name, unit, totals[name], gates=name in GATING))
+        if self._holders is not None and moment.cycle == WARM_CYCLE:
+            self._holders.remember_sizes(processes)
 
     def _ask(self, process: Process, moment: Moment) -> dict[str, Any] | None:
         """The agent's answer; None, and a gap that says why, when it gives none."""

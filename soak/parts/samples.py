@@ -2,54 +2,87 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from soak.errors import SoakError
 from soak.parts.base import Run
 from soak.parts.target import TargetPart
 from soak.sampler import Sampler
 from soak.troughs import Moment, TroughReader
+from soak_storage.records import EventRow
 
 READ_AT = 0.6  # of the quiet phase: connections have closed, buffers are free, and the answer comes before the end
+AGENT_PATIENCE = 10.0  # seconds of run time until an agent that has to be there is missed
+RECYCLING = "workers of the target are replaced: what leaks in one ends with it, so growth is partly hidden"
 
 
 class SamplePart:
     """Samples the target's processes, and asks the agents in them for a reading in each trough."""
 
-    def __init__(self, run: Run, target: TargetPart, agent_dir: Path) -> None:
+    def __init__(self, run: Run, target: TargetPart) -> None:
         self._run = run
         self._target = target
-        self._troughs = TroughReader(agent_dir, run.config.agent)
         self._read_cycle = -1
+        self._segment = 0
+        self._recycled = 0
+        self._asks = run.config.agent.enabled != "off"
         self.sampler: Sampler
+        self._troughs: TroughReader
 
     def initialize(self) -> None:
         """Look at the processes that the target consists of from now on."""
-        self.sampler = Sampler(self._target.tree(), self._run.config.sample.interval, self._target.target.group)
+        config, target = self._run.config, self._target
+        self.sampler = Sampler(target.tree(), config.sample.interval, target.target.group)
+        self._troughs = TroughReader(target.agent_dir, config.agent)
 
     def due(self, now: float) -> float:
         """The next sample or the next reading."""
         return min(self.sampler.due, self._read_moment())
 
     def loop(self, now: float) -> None:
-        """Take the sample and the reading that are due, hand on what the agents have answered."""
-        if now >= self.sampler.due and self.sampler.due < self._run.end:
-            self.sampler.exclude(self._troughs.meet(self.sampler.processes))
-            self._run.put(self.sampler.sample(now, self._run.segment, deep=now >= self._read_moment()))
-        if now >= self._read_moment():
+        """Take the sample and the reading that are due, hand on what the agents have answered.
+
+        A sample that reads everything goes before each reading, which would otherwise be seen in it.
+        """
+        if self._run.segment != self._segment:
+            self._segment = self._run.segment
+            self.sampler.rebase(self._target.target.roots, self._target.target.reaper_pid)
+        reading = now >= self._read_moment()
+        if reading or (now >= self.sampler.due and self.sampler.due < self._run.end):
+            self._sample(now, deep=reading)
+        if reading:
             self._read_cycle = self._run.cycle
-            self._troughs.start(Moment(now, self._run.cycle, self._run.segment), self.sampler.processes)
+            self._run.put(self._troughs.start(Moment(now, self._run.cycle, self._run.segment), self.sampler.processes))
         self._run.put(self._troughs.poll())
+        self._require_agent(now)
 
     def shutdown(self) -> None:
-        """Wait for a reading under way; remember which Python answered."""
+        """Wait for a reading under way."""
         self._run.put(self._troughs.finish())
-        self._run.python = next((str(hello["python"]) for hello in self._troughs.hellos), None)
+        self._run.put(self.sampler.last_seen())
         self.abandon()
 
     def abandon(self) -> None:
         """Let go of sockets and files."""
         self._troughs.close()
         self.sampler.close()
+
+    def _sample(self, now: float, *, deep: bool) -> None:
+        run = self._run
+        if self._asks:
+            self.sampler.exclude(self._troughs.meet(self.sampler.processes))
+            run.python = run.python or next((str(hello["python"]) for hello in self._troughs.hellos), None)
+        run.put(self.sampler.sample(now, run.segment, deep=deep))
+        for worker in self.sampler.take_recycled():
+            if not self._recycled:
+                run.listener.message(f"note: {RECYCLING}")
+            self._recycled += 1
+            detail = {"old_pid": worker.old_pid, "new_pid": worker.new_pid, "lived_s": worker.lived, "note": RECYCLING}
+            run.put([EventRow("recycled", now, detail=detail)])
+
+    def _require_agent(self, now: float) -> None:
+        """SoakError when `agent.enabled = "on"` and none has answered though there was time enough."""
+        late = now >= AGENT_PATIENCE or self._read_cycle >= 0
+        if late and self._run.config.agent.enabled == "on" and self._run.python is None:
+            raise SoakError("agent_not_met", name=self._run.config.target.name)
 
     def _read_moment(self) -> float:
         cycle = max(self._read_cycle + 1, self._run.cycle)

@@ -95,7 +95,7 @@ def _memory_finding(
     )
     if found.sites and found.sites[0]["share"] >= 0.5:
         found.sites[0]["types"] = types
-        found.sites[0]["held_by"] = [path for one in types for path in holders.get(one["type"], [])]
+        found.sites[0]["held_by"] = holders
     outside = next((one for one in series if one.info.name == outside_memory(data) and one.info.process == TOTAL), None)
     finding = _finding(attributor, growing, found, ceilings, outside)
     tracer = tracer_growth(data)

@@ -43,14 +43,9 @@ def growing_types(data: RunData) -> list[dict[str, Any]]:
     ]
 
 
-def held_by(data: RunData) -> dict[str, list[list[str]]]:
-    """{type: retention paths, root first} as the latest reading with any found them."""
-    for reading in reversed(data.readings):
-        found = reading.detail.get("holders")
-        if isinstance(found, list) and found:
-            return {
-                str(one.get("type", "")): [[str(step) for step in path] for path in one.get("paths", [])][:MOST_PATHS]
-                for one in found
-                if isinstance(one, dict)
-            }
-    return {}
+def held_by(data: RunData) -> list[list[str]]:
+    """Retention paths, root first: of the containers that grew most, then of the newest instances of growing types."""
+    rows = [row for event in data.of_kind("holders") for row in event.detail.get("holders", []) if row.get("path")]
+    rows.sort(key=lambda row: -(row.get("growth") or 0))
+    paths = [[str(step) for step in row["path"]] for row in rows]
+    return [path for number, path in enumerate(paths) if path not in paths[:number]][:MOST_PATHS]

@@ -22,6 +22,7 @@ def test_a_growing_list_is_named_with_file_line_and_function(tmp_path: Path) -> 
     site = finding["sites"][0]
     assert (Path(site["file"]).name, site["function"]) == ("guest.py", "remember")
     assert site["share"] > 0.8
+    assert ["module __main__", "list KEPT"] in site["held_by"]
     landed = done.report["load"]["landed"]
     truth = PER_REQUEST * landed / 20.0 * 3600.0  # bytes per hour: 20 seconds of soak
     assert 0.7 * truth < site["growth_per_hour"] < 1.3 * truth

@@ -346,13 +346,12 @@ def test_a_run_that_was_never_sampled_says_so(store: Store) -> None:
 
 
 def test_types_and_holders_stand_at_the_site_that_explains_most(store: Store) -> None:
-    """Retention paths of a growing type, as the latest reading found them."""
-    path = ["module app.cache", "dict _CACHE", "list"]
-    reading = ReadingRow(
-        478.0, 7, "100:main", agent_mode="holders", detail={"holders": [{"type": "bytearray", "paths": [path]}]}
-    )
-    report = report_of(store, Plan(heap_growth=3 * MB, extra=[reading]))
-    assert growth(report)["sites"][0]["held_by"] == [path]
+    """Retention paths, those of the container that grew most first, each once."""
+    path, other = ["module app.cache", "dict _CACHE"], ["module app.cache", "dict _CACHE", "list"]
+    rows = [{"type": "list", "growth": None, "path": other}, {"type": "dict", "growth": 900, "path": path}]
+    event = EventRow("holders", 478.0, 478.0, {"process": "100:main", "holders": [*rows, *rows]})
+    report = report_of(store, Plan(heap_growth=3 * MB, extra=[event]))
+    assert growth(report)["sites"][0]["held_by"] == [path, other]
     assert "held by: module app.cache -> dict _CACHE -> list" in render(report, "text")
 
 
