@@ -11,11 +11,13 @@ from __future__ import annotations
 import os
 import sys
 
+from .registries import watch_tasks, watch_threads
 from .stacks import LINKS, capture
 from .stdlib import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .stacks import Chain
@@ -44,7 +46,7 @@ class Births:
         self.handlers: dict[str, Any] = {}
         self.current_task: Any = None
         self.running_loop: Any = None
-        self.undo: list[tuple[Any, Any]] = []
+        self.undo: list[Callable[[], None]] = []
         self.hooked = self.threads_hooked = self.tasks_hooked = False
         self.armed: set[str] = set()  # names of coroutines whose tasks are noted
         self.window, self.left = 0.0, 0
@@ -80,8 +82,8 @@ class Births:
     def stop(self) -> None:
         """Listen no more and give the registries back."""
         self.handlers.clear()
-        for put_back, value in self.undo:
-            put_back(value)
+        for put_back in self.undo:
+            put_back()
         self.undo.clear()
         self.threads_hooked = self.tasks_hooked = False
         self.clear()
@@ -90,50 +92,23 @@ class Births:
         """Note threads and tasks from now on, as soon as the target has imported what makes them."""
         modules = sys.modules
         if not self.threads_hooked and hasattr(modules.get("threading"), "_active"):
-            self._watch_threads(modules["threading"])
-        if not self.tasks_hooked and hasattr(modules.get("asyncio.tasks"), "_unregister_task"):
-            self._watch_tasks(modules["asyncio.tasks"])
+            self.threads_hooked = True
+            self.undo.append(watch_threads(modules["threading"], self.note_thread))
+        if not self.tasks_hooked and hasattr(modules.get("asyncio"), "__all__"):
+            self.tasks_hooked = True
+            tasks = modules["asyncio.tasks"]
+            self.running_loop = getattr(modules.get("_asyncio") or tasks, "_get_running_loop", None)
+            self.current_task = getattr(tasks, "_c_current_task", None) or tasks.current_task
+            self.undo.append(watch_tasks(tasks, self._note_armed))
         if self.threads_hooked and self.tasks_hooked:
             self.handlers.pop("import", None)
 
-    def _watch_threads(self, threading: Any) -> None:
-        self.threads_hooked = True
-        if sys.version_info >= (3, 12):
-            return
-        limbo = threading._limbo
-        note = self.note_thread
-
-        class Limbo(dict):  # type: ignore[type-arg]  # looks like the dict it stands for
-            def __setitem__(self, key: Any, value: Any) -> None:
-                dict.__setitem__(self, key, value)
-                note(value)
-
-        threading._limbo = Limbo(limbo)
-        self.undo.append((lambda plain: setattr(threading, "_limbo", plain), limbo))
-
-    def _watch_tasks(self, tasks: Any) -> None:
-        self.tasks_hooked = True
-        asyncio_c = sys.modules.get("_asyncio") or tasks
-        self.running_loop = asyncio_c._get_running_loop if hasattr(asyncio_c, "_get_running_loop") else None
-        self.current_task = getattr(tasks, "_c_current_task", None) or tasks.current_task
-        weak: Any = getattr(tasks, "_scheduled_tasks", None)
-        weak = getattr(tasks, "_all_tasks", None) if weak is None else weak
-        if type(weak).__name__ != "WeakSet":
-            return
-        plain, note = type(weak), self.note_task
-
-        armed = self.armed
-
-        def add(self: Any, item: Any) -> None:
-            plain.add(self, item)
-            try:
-                if item.get_coro().__qualname__ in armed:
-                    note(item)
-            except Exception:
-                pass
-
-        weak.__class__ = type("WeakSet", (plain,), {"add": add})
-        self.undo.append((lambda kind: setattr(weak, "__class__", kind), plain))
+    def _note_armed(self, task: Any) -> None:
+        try:
+            if task.get_coro().__qualname__ in self.armed:
+                self.note_task(task)
+        except Exception:
+            pass
 
     def chain(self) -> Chain:
         """The stack now, followed by those of the asyncio tasks that led to it."""

@@ -26,7 +26,7 @@ LARGE = 64  # items: smaller containers are not watched for growth
 WATCHED = 20_000  # containers remembered between two requests
 GREW = 16  # items a container must have grown by to be followed
 FOLLOWED = 4  # containers
-UNUSED = frozenset({"codecs", "inspect", "re", "subprocess", "tempfile"})  # by what we use of objgraph
+UNUSED = frozenset({"codecs", "collections", "inspect", "re", "subprocess", "tempfile"})  # by what we use of objgraph
 
 _Module, _Function, _Frame = type(sys), type(load), type(sys._getframe())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from .stdlib import load
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -20,7 +22,20 @@ def living_tasks() -> list[Any]:
     weak = getattr(tasks, "_all_tasks", None) if weak is None else weak
     found = [reference() for reference in list(getattr(weak, "data", ()))]
     found.extend(list(getattr(tasks, "_eager_tasks", ())))
-    return [task for task in found if task is not None and not task.done()]
+    if sys.version_info >= (3, 14):
+        for loop in _loops():
+            found.extend(load("_asyncio").all_tasks(loop))
+    unique = {id(task): task for task in found if task is not None}
+    return [task for task in unique.values() if not task.done()]
+
+
+def _loops() -> list[Any]:
+    """Every event loop there is, by looking through all objects: no registry knows them."""
+    base = getattr(sys.modules.get("asyncio.events"), "AbstractEventLoop", None)
+    objects = load("gc").get_objects()
+    mro = type.__dict__["__mro__"].__get__
+    kinds = {kind for kind in set(map(type, objects)) if base in mro(kind)}
+    return list(load("itertools").compress(objects, map(kinds.__contains__, map(type, objects))))
 
 
 def code_of(coroutine: Any) -> tuple[str, int, str] | None:

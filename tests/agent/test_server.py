@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,24 +63,25 @@ def test_an_unknown_operation_is_an_answer(guest: Guest, tmp_path: Path) -> None
         guest.client.request(guest.pid, "dance")
 
 
-def test_the_folder_and_other_users(guest: Guest, tmp_path: Path) -> None:
-    """The folder is 0700, and a peer of another user is turned away even when it can reach the socket."""
-    folder = tmp_path / "agent"
-    assert folder.stat().st_mode & 0o777 == 0o700
+def test_other_users_are_turned_away(launch: Callable[..., Guest], tmp_path: Path) -> None:
+    """A peer of another user is not answered, even when it can reach the socket."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user to try")
-    path = folder / f"{guest.pid}.sock"
-    for place in (folder, *folder.parents):
-        if str(place).startswith("/tmp/"):
-            place.chmod(0o711)
-    path.chmod(0o666)
-    code = (
-        "import os, socket, sys\nos.setgid(65534); os.setuid(65534)\ns = socket.socket(socket.AF_UNIX)\n"
-        f's.connect({str(path)!r})\ns.sendall(b\'{{"op": "hello"}}\\n\')\ntry: print(len(s.recv(100)))\n'
-        "except ConnectionError: print(0)\n"
-    )
-    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "0\n"
+    with tempfile.TemporaryDirectory(dir="/tmp") as open_to_all:
+        (tmp_path / "agent").symlink_to(open_to_all)
+        guest = launch(READY)
+        assert guest.line() == "ready"
+        assert guest.client.connect(guest.pid) is not None
+        path = Path(open_to_all) / f"{guest.pid}.sock"
+        path.parent.chmod(0o711)
+        path.chmod(0o666)
+        code = (
+            "import os, socket\nos.setgid(65534); os.setuid(65534)\ns = socket.socket(socket.AF_UNIX)\n"
+            f"s.connect({str(path)!r})\n"
+            'try:\n s.sendall(b\'{"op": "hello"}\\n\')\n print(len(s.recv(100)))\nexcept OSError: print(0)\n'
+        )
+        done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout == "0\n"
 
 
 def test_a_client_never_waits_longer_than_told(tmp_path: Path) -> None:
