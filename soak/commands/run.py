@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def command(options: Globals, /, cycles: int | None, cycle: float | None, **file
     Exit code: 0 clean, 1 leak or another limit broken, 3 inconclusive, 4 could not be carried out, 130 interrupted.
     """
     from soak.commands.progress import progress_for
+    from soak.report.github import announce
     from soak.session import run_soak
 
     wanted = {form: file for form, file in files.items() if file is not None}
@@ -44,6 +46,7 @@ def command(options: Globals, /, cycles: int | None, cycle: float | None, **file
         progress.close()
     _write(outcome.report, wanted)
     _print(outcome.report)
+    announce(outcome.report, sys.stdout)
     if outcome.failure is not None:
         tell(outcome.failure)
     elif outcome.exit_code == EXIT_INTERRUPTED and not options.quiet:
