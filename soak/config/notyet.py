@@ -23,8 +23,7 @@ class NotYet:
 NOT_YET: tuple[NotYet, ...] = (
     NotYet("target.restart", "only never", ("on-failure",)),
     NotYet("agent.native", "only false", (True,)),
-    NotYet("load.profile", "every other profile is", ("capacity",)),
-    NotYet("scenario.kind", "http, sse, websocket and python are", ("grpc", "locust", "command")),
+    NotYet("scenario.kind", "every other kind is", ("grpc",)),
     NotYet("check", "leave the table out"),
     NotYet("fault", "leave the table out"),
     NotYet("probe", "leave the table out"),

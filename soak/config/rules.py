@@ -102,12 +102,20 @@ def _check_kind(scenario: Scenario, raw: Table, place: Place) -> None:
         place.missing("path", 'a path such as "/orders"')
     if kind == "python" and "function" not in raw:
         place.missing("function", 'a file and a function such as "scenarios.py:buy"')
+    if kind == "locust" and "file" not in raw:
+        place.missing("file", "the locustfile")
+    if kind == "command" and "command" not in raw:
+        place.missing("command", "a list of strings: the program and its arguments")
     foreign: list[tuple[Sequence[str], Sequence[str]]] = [
         (_STREAM_KEYS, STREAMS),
         (_WEBSOCKET_KEYS, ("websocket",)),
         (("method",), ("http", *STREAMS)),
         (_BODY_KEYS, ("http", "sse")),
-        (("function",), ("python",)),
+        (("function", "client"), ("python",)),
+        (("file",), ("locust",)),
+        (("command",), ("locust", "command")),
+        (("path",), ("http", *STREAMS, "grpc")),
+        (("expect", "headers"), ("http", *STREAMS)),
         (("faults",), ("http", *STREAMS)),
     ]
     for names, kinds in foreign:

@@ -121,3 +121,14 @@ class Scenario:
         Text('a file and a function such as "scenarios.py:buy"', r"[^:]+\.py:[A-Za-z_]\w*"),
         "python: async def f(client: httpx.AsyncClient, context)",
     )
+    client: str = key(
+        Choice(("core", "httpx")), "python: what carries the requests: our own core, or stock httpx", default="core"
+    )
+    file: str | None = key(Text(), "locust: the locustfile, relative to this file")
+    command: tuple[str, ...] = key(
+        ListOf(Text(), 'a list of strings such as ["k6", "run", "load.js"]'),
+        "command: run once in the loaded part of each cycle, the load in SOAK_LOAD_ variables; "
+        "locust: how Locust is started",
+        default=(),
+        default_text='none; locust: ["locust"]',
+    )

@@ -11,6 +11,7 @@ from soak.errors import ConfigError
 
 HEAD = '[target]\ncommand = ["x"]\nurl = "http://127.0.0.1:8000"\n'
 SSE = HEAD + '[[scenario]]\nname = "s"\nkind = "sse"\npath = "/"\n'
+OWN = HEAD + '[[scenario]]\nname = "s"\nkind = "{}"\n'
 CHECK = HEAD + '[[check]]\nname = "c"\n'
 FAULT = HEAD + '[[fault]]\nat = "50%"\n'
 PROBE = HEAD + '[[probe]]\nname = "p"\nkind = "state"\n'
@@ -32,8 +33,15 @@ WRONG = [
     (SSE + 'validate = ["order"]\n', {"scenario[0].sequence"}),
     (SSE + 'until = "x"\n', {"scenario[0].until"}),
     (SSE.replace("sse", "http") + 'function = "a.py:f"\n', {"scenario[0].function"}),
-    (SSE.replace("sse", "python") + 'function = "a.py:f"\nfaults = { reset = 0.1 }\n', {"scenario[0].faults"}),
-    (SSE.replace("sse", "python"), {"scenario[0].function"}),
+    (OWN.format("python") + 'function = "a.py:f"\nfaults = { reset = 0.1 }\n', {"scenario[0].faults"}),
+    (OWN.format("python"), {"scenario[0].function"}),
+    (OWN.format("locust"), {"scenario[0].file"}),
+    (OWN.format("command"), {"scenario[0].command"}),
+    (
+        SSE + 'file = "x"\ncommand = ["x"]\nclient = "httpx"\n',
+        {f"scenario[0].{k}" for k in ("file", "command", "client")},
+    ),
+    (SSE.replace("sse", "locust") + 'file = "x.py"\n', {"scenario[0].path"}),
     (SSE.replace('path = "/"\n', ""), {"scenario[0].path"}),
     (CHECK + 'kind = "dns"\n', {"check[0].host"}),
     (CHECK + 'kind = "tcp"\nhost = "h"\n', {"check[0].port"}),
@@ -59,6 +67,9 @@ RIGHT = [
     '[target]\npid = 1\n[load]\nprofile = "none"\n',
     HEAD + "[load]\nusers = 3\n",
     SSE + 'streams = 11\nexpect_refused = 1\nsequence = "$.seq"\nvalidate = ["order"]\nduration = "60s"\n',
+    OWN.format("python") + 'function = "a.py:f"\nclient = "httpx"\n',
+    OWN.format("locust") + 'file = "locustfile.py"\n',
+    OWN.format("command") + 'command = ["k6", "run", "load.js"]\nrate = 5\n',
     CHECK + 'kind = "http"\nurl = "http://h/"\nstatus = 204\n',
     FAULT + 'kind = "stop"\nfor = "10s"\n',
     PROBE + 'url = "http://h/"\nfield = "$.x"\n',
