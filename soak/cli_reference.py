@@ -14,7 +14,7 @@ import click
 
 from soak import __version__
 from soak.cli import COMMANDS, cli
-from soak.doctor import machine, plan, target
+from soak.doctor import dependencies, machine, plan, target
 
 _GLOBAL = ("-c", "--store", "-v", "-q", "--log-format", "--version")
 _INTRODUCTION = """\
@@ -127,6 +127,7 @@ def _checks() -> str:
     lines = ["## Checks of `soak doctor`", "", "| area | check | what it looks at |", "|---|---|---|"]
     lines += [f"| machine | {name} | {doc} |" for name, (doc, _) in machine.CHECKS.items()]
     lines += [f"| target | {name} | {doc} |" for name, doc in target.CHECKS.items()]
+    lines += [f"| checks | {name} | {doc} |" for name, doc in dependencies.CHECKS.items()]
     lines += [f"| plan | {name} | {doc} |" for name, doc in plan.CHECKS.items()]
     return "\n".join([*lines, ""])
 

@@ -26,8 +26,8 @@ _SQLITE = "sqlite:///"
 def command(options: Globals, as_json: bool) -> int:
     """Say what works here and for this target, and how to mend what does not.
 
-    Looks at the machine; with a soak.toml also at the target (without starting it), and at the plan: can these
-    limits be decided in these cycles? Ends with 0 unless something fails, then with 4.
+    Looks at the machine; with a soak.toml also at the target (without starting it), asks each [[check]] once, and
+    looks at the plan: can these limits be decided in these cycles? Ends with 0 unless something fails, then with 4.
     """
     from soak.doctor.finding import Finding, worst
 
@@ -60,10 +60,11 @@ def _examine(config: Config | None, options: Globals) -> list[Finding]:
     store = Path(url.removeprefix(_SQLITE)).parent if url.startswith(_SQLITE) else None
     if config is None:
         return machine.examine(machine.Machine(store=store))
-    from soak.doctor import plan, target
+    from soak.doctor import dependencies, plan, target
 
     found = machine.examine(machine.Machine(in_flight=config.load.max_in_flight, store=store))
-    return [*found, *target.examine(config.target, config.agent), *plan.examine(config)]
+    found += target.examine(config.target, config.agent)
+    return [*found, *dependencies.examine(config), *plan.examine(config)]
 
 
 def _print(finding: Finding) -> None:
