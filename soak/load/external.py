@@ -40,13 +40,9 @@ def environment_of(engine: Engine, scenario: ScenarioPlan, cycle: int, since: fl
     own = scenario.rate is not None or scenario.users is not None or scenario.count is not None
     shape = plan.own_shape(scenario) if own else plan.shape()
     start, loaded = cycle * plan.cycle, plan.cycle - plan.quiet
-    pieces = [
-        [piece.start - start, piece.end - start, piece.low, piece.high]
-        for piece in shape.pieces
-        if shape.period <= plan.cycle or start <= piece.start < start + plan.cycle
-    ]
-    if shape.period <= plan.cycle:
-        pieces = [[piece.start, piece.end, piece.low, piece.high] for piece in shape.pieces]
+    offset = 0.0 if shape.period <= plan.cycle else start
+    within = [piece for piece in shape.pieces if offset <= piece.start < offset + plan.cycle]
+    pieces = [[piece.start - offset, piece.end - offset, piece.low, piece.high] for piece in within]
     values = {
         "URL": plan.url,
         "CYCLE": cycle,

@@ -51,6 +51,7 @@ class ScenarioPlan:
     function: str | None = None
     command: tuple[str, ...] = ()  # of kind "command"; of "locust": how Locust is started
     file: str | None = None  # the locustfile
+    proto: str | None = None  # descriptor set of kind "grpc"; None: the server's reflection is asked
     client: str = "core"  # of python scenarios: our own core, or stock "httpx"
 
     @property
@@ -89,6 +90,7 @@ class ScenarioPlan:
         values["client"] = getattr(scenario, "client", None) or "core"
         values["command"] = tuple(getattr(scenario, "command", ()) or ())
         values["file"] = getattr(scenario, "file", None)
+        values["proto"] = getattr(scenario, "proto", None)
         return cls(**values, max_s=None if expect.max_ms is None else expect.max_ms / 1e3)
 
 

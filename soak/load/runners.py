@@ -90,11 +90,18 @@ def _python(engine: Engine, scenario: ScenarioPlan) -> Runner:
     return ScriptedRunner(engine, scenario)
 
 
+def _grpc(engine: Engine, scenario: ScenarioPlan) -> Runner:
+    from soak.load.grpc_calls import GrpcRunner  # an extra
+
+    return GrpcRunner(engine, scenario)
+
+
 RUNNERS: dict[str, Callable[[Engine, ScenarioPlan], Runner]] = {
     "http": HttpRunner,
     "sse": _sse,
     "websocket": _websocket,
     "python": _python,
+    "grpc": _grpc,
     "locust": ExternalRunner,
     "command": ExternalRunner,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from soak.load import profiles
 if TYPE_CHECKING:
     from soak.load.plan import LoadPlan, ScenarioPlan
 
-SUPPORTED_KINDS = ("http", "sse", "websocket", "python", "locust", "command")
+SUPPORTED_KINDS = ("http", "sse", "websocket", "python", "grpc", "locust", "command")
 STREAM_KINDS = ("sse", "websocket")
 SUPPORTED_PROFILES = (*profiles.MAKERS, *profiles.NAMED)
 
@@ -33,12 +34,21 @@ def _of_scenario(scenario: ScenarioPlan) -> list[str]:
     problems = []
     if scenario.kind in ("python", "locust", "command") and any(scenario.faults.values()):
         problems.append(f'faults for kind "{scenario.kind}"')
+    if scenario.kind == "grpc":
+        problems += _of_grpc(scenario)
     if scenario.kind == "command" and not scenario.command:
         problems.append('kind "command" without a command')
     if scenario.kind == "locust" and not scenario.file:
         problems.append('kind "locust" without a file')
     if scenario.streams is not None and scenario.kind not in STREAM_KINDS:
         problems.append(f'streams for kind "{scenario.kind}"')
+    return problems
+
+
+def _of_grpc(scenario: ScenarioPlan) -> list[str]:
+    problems = [f'fault "{name}" for kind "grpc"' for name in scenario.faults if name != "abandon"]
+    if importlib.util.find_spec("grpc") is None:
+        problems.append('kind "grpc" without the extra: pip install "soak[grpc]"')
     return problems
 
 

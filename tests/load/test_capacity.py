@@ -81,7 +81,7 @@ def test_recovery_is_the_time_until_the_last_bad_second() -> None:
 
 @pytest.mark.slow
 def test_a_real_target_is_broken_and_recovers(serve: Serve) -> None:
-    """A server that answers 503 above 110 requests/s breaks in a step of 90, 99, 108, 119 ... and is then left alone."""
+    """A server that answers 503 above 110 requests/s breaks in a step of 90, 99, 108, 119 ...; then it recovers."""
     recent: list[float] = []
 
     async def limited(client: Client) -> None:
