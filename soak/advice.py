@@ -21,6 +21,11 @@ ADVICE: dict[str, Advice] = {
         "The target (process {pid}) did not become ready within {seconds} s: {why}.",
         "Check target.url and target.ready, or give it longer with target.startup_timeout.",
     ),
+    "agent_not_met": Advice(
+        "No agent has answered in {name}, and agent.enabled is \"on\".",
+        "See that its command runs CPython 3.9 or newer without -I or -S, or call soak_agent.start() in it; "
+        "with agent.enabled = \"auto\" it is soaked from outside only.",
+    ),
     "agent_missing": Advice(
         "The package {name} is not part of this installation.",
         "Install soak again; its wheel has soak_agent and soak_heap in it.",
@@ -43,7 +48,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "load_function": Advice(
         "The scenario function {reference} cannot be used: {why}.",
-        "Write `function = \"file.py:name\"`, relative to soak.toml, with `async def name(client, context)` in it.",
+        'Write `function = "file.py:name"`, relative to soak.toml, with `async def name(client, context)` in it.',
     ),
     "load_header": Advice(
         "The request for {path} holds a line break in its path or headers.",
@@ -109,6 +114,10 @@ ADVICE: dict[str, Advice] = {
     "preflight_failed": Advice(
         "{count} of {of} checks did not pass before the load:\n{listing}\n",
         "Mend what they name, or take the check out; no load was sent.",
+    ),
+    "records_lost": Advice(
+        "{count} records of the end of the run could not be stored: {why}.",
+        "See that the disk of the store has room and nobody locks it for long; what was stored before is kept.",
     ),
     "store_driver": Advice(
         "A Postgres store needs {module}, which is not installed.",

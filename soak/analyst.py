@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -29,7 +31,9 @@ class Analysis:
 class Analyst:
     """At most one analysis at a time; a result is asked for with `poll` and never waited for in the main loop."""
 
-    def __init__(self, store_url: str, run_id: int) -> None:
+    def __init__(self, store_url: str, run_id: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._deadline = 0.0
         self._store_url = store_url
         self._run_id = run_id
         self._verdicts: list[str] = []
@@ -50,8 +54,14 @@ class Analyst:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 -- open as long as the process that writes it
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
-            COMMAND, stdin=subprocess.PIPE, stdout=self._output, stderr=self._errors, env=_environment()
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=self._output,
+            stderr=self._errors,
+            env=_environment(),
+            start_new_session=True,  # Ctrl-C is for soak, which may want this very analysis
         )
+        self._deadline = self._monotonic() + LONGEST
         assert self._process.stdin is not None
         order = {"store": self._store_url, "run": self._run_id, "verdicts": self._verdicts}
         with contextlib.suppress(BrokenPipeError), self._process.stdin as order_pipe:  # it died: poll will see that
@@ -60,8 +70,12 @@ class Analyst:
 
     def poll(self) -> Analysis | None:
         """The result when the analysis has just ended, else None. SoakError `analysis_failed` when it broke."""
-        if self._process is None or self._process.poll() is None:
+        if self._process is None:
             return None
+        if self._process.poll() is None:
+            if self._monotonic() < self._deadline:
+                return None
+            self._kill()
         return self._collect()
 
     def finish(self) -> dict[str, Any]:
@@ -74,8 +88,7 @@ class Analyst:
     def stop(self) -> None:
         """End an analysis that nobody needs any more."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            self._kill()
             self._forget()
 
     def _wait(self) -> None:
@@ -83,8 +96,12 @@ class Analyst:
         try:
             self._process.wait(LONGEST)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._kill()
+
+    def _kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
 
     def _collect(self) -> Analysis:
         assert self._process is not None and self._output is not None and self._errors is not None
@@ -96,7 +113,7 @@ class Analyst:
         try:
             answer: dict[str, Any] = json.loads(text)
         except ValueError as error:
-            why = complaint.strip().splitlines()[-1:] or [f"exit {code}"]
+            why = complaint.strip().splitlines()[-1:] or [f"exit {code}" if code >= 0 else f"killed by signal {-code}"]
             raise SoakError("analysis_failed", why=why[0]) from error
         self._verdicts.append(answer["report"]["verdict"])
         return Analysis(answer["report"], answer["stop"])

@@ -56,7 +56,12 @@ class AttachedTarget:
         self._take(find_target(self._settings))
 
     def find_again(self) -> bool:
-        """Whether another process has taken its place, as after a restart by systemd; `roots` are the new ones then."""
+        """Whether another process has taken its place, as after a restart by systemd; `roots` are the new ones then.
+
+        Of a target named by its pid, nothing can: whoever has the number next is somebody else.
+        """
+        if self._settings.pid is not None:
+            return False
         try:
             roots = find_target(self._settings)
         except SoakError:
@@ -66,16 +71,22 @@ class AttachedTarget:
         self._take(roots)
         return True
 
-    def wait_ready(self, timeout: float | None = None) -> None:
-        """Until it answers as a started one would; SoakError when it ends or does not."""
+    def ready(self, waited: float, timeout: float | None = None) -> bool:
+        """One look, after `waited` seconds; SoakError: target_gone or attached_not_ready."""
         timeout = self._settings.startup_timeout if timeout is None else timeout
         asked = readiness(self._settings.url, self._settings.ready)
+        if asked is None or asked[0]():
+            return True
+        if self.poll() is not None:
+            raise SoakError("target_gone", pid=self._roots[0][0])
+        if waited >= timeout:
+            raise SoakError("attached_not_ready", pid=self._roots[0][0], seconds=f"{timeout:g}", why=asked[1])
+        return False
+
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """Until it answers as a started one would; SoakError when it ends or does not."""
         began = self._monotonic()
-        while asked is not None and not asked[0]():
-            if self.poll() is not None:
-                raise SoakError("target_gone", pid=self._roots[0][0])
-            if self._monotonic() - began >= timeout:
-                raise SoakError("attached_not_ready", pid=self._roots[0][0], seconds=f"{timeout:g}", why=asked[1])
+        while not self.ready(self._monotonic() - began, timeout):
             time.sleep(POLL)
 
     def poll(self) -> Exit | None:

@@ -8,6 +8,7 @@ import signal
 import socket
 from dataclasses import replace
 
+from soak.agentfolder import clear_agent_folders
 from soak_probes import start_time_of
 from soak_storage import Store
 
@@ -29,8 +30,11 @@ def clear_leftovers(store: Store) -> list[int]:
     process has by now is not touched.
     """
     closed = close_cut_off(store)
+    clear_agent_folders(is_alive)
+    owned_by_runs = list(store.owned_processes(host=socket.gethostname()))
+    # Asked after: what a run owned by then was its own while it ran, and one that begins meanwhile is not touched.
     running = {run.id for run in store.runs() if run.status == "running"}
-    for run_id, owned in store.owned_processes(host=socket.gethostname()):
+    for run_id, owned in owned_by_runs:
         if run_id in running:
             continue
         if is_alive(owned.pid, owned.start_time):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from soak_probes import Excluded, Observer, Process, ProcessTree
+from soak_probes.slots import Recycled
 from soak_storage.records import EventRow, ProcessRow, Record, SampleRow
 
 GATING = frozenset({"rss", "pss", "fds", "sockets", "threads", "children", "tmp_files"})
@@ -24,7 +26,7 @@ class Sampler:
         self._agents = False
         self._next = 0
         self._last: float | None = None
-        self._seen: dict[tuple[int, int], float] = {}
+        self._seen: dict[tuple[int, int], ProcessRow] = {}
         self.rss: float | None = None
 
     @property
@@ -42,9 +44,14 @@ class Sampler:
         self._observer.exclude = excluded
         self._agents = bool(excluded)
 
-    def rebase(self, roots: Sequence[tuple[int, int]]) -> None:
-        """The target was restarted: go on with its new processes."""
-        self._observer.rebase(roots)
+    def rebase(self, roots: Sequence[tuple[int, int]], reaper_pid: int | None = None) -> None:
+        """The target was restarted: go on with its new processes, and look at them at once."""
+        self._observer.rebase(roots, reaper_pid)
+        self._tree.refresh()
+
+    def take_recycled(self) -> list[Recycled]:
+        """The workers that were replaced since the last call."""
+        return self._tree.take_recycled()
 
     def sample(self, t: float, segment: int, *, deep: bool = False) -> Iterator[Record]:
         """One look at run time `t`; when looks were missed, their gap goes before it.
@@ -62,31 +69,36 @@ class Sampler:
             yield SampleRow(t, reading.name, reading.unit, reading.value, reading.process, reading.cost_us, gates)
             if reading.name == "rss" and gates:
                 self.rss = reading.value
-        self._last = t
-        yield from self._processes(t, segment)
+        before, self._last = self._last or 0.0, t
+        yield from self._processes(t, before, segment)
 
-    def _processes(self, t: float, segment: int) -> Iterator[ProcessRow]:
+    def _processes(self, t: float, before: float, segment: int) -> Iterator[ProcessRow]:
         """A row for a process when it is first seen, and another when it is gone."""
         present = {process.key: process for process in self.processes}
         for key, process in present.items():
             if key not in self._seen:
-                self._seen[key] = t
-                yield _row(process, t, t, segment)
+                self._seen[key] = _row(process, t, segment)
+                yield self._seen[key]
         for key in self._seen.keys() - present.keys():
-            del self._seen[key]
+            yield replace(self._seen.pop(key), last_t=before)
+
+    def last_seen(self) -> Iterator[ProcessRow]:
+        """A row for each process that was there at the last sample; for the end of a run."""
+        for row in self._seen.values():
+            yield replace(row, last_t=self._last or row.last_t)
 
     def close(self) -> None:
         """Let go of the files of /proc."""
         self._observer.close()
 
 
-def _row(process: Process, first: float, last: float, segment: int) -> ProcessRow:
+def _row(process: Process, t: float, segment: int) -> ProcessRow:
     return ProcessRow(
         pid=process.pid,
         start_time=process.start_time,
         role=process.role,
-        first_t=first,
-        last_t=last,
+        first_t=t,
+        last_t=t,
         segment=segment,
         name=process.name,
         cmdline=process.cmdline,

@@ -6,16 +6,17 @@ import os
 import select
 import shutil
 import socket
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from soak import __version__, planning
+from soak.agentfolder import make_agent_folder
 from soak.clock import Clock, SystemClock
 from soak.config import Config
 from soak.errors import EXIT_INTERRUPTED, SoakError
 from soak.leftovers import clear_leftovers
+from soak.load import LoadPlan
 from soak.parts.base import Part, Run
 from soak.parts.cycles import CyclePart
 from soak.parts.load import LoadPart
@@ -69,25 +70,30 @@ class Session:
         self, config: Config, store: Store, progress: ProgressListener, clock: Clock, run_dir: Path | None = None
     ) -> None:
         clear_leftovers(store)
+        plan = LoadPlan.from_config(config)
+        if config.load.profile != "none":
+            plan.check()  # first of all: what it refuses is no run
         run_id = store.begin_run(run_start(config, clock))
         folder = run_dir or run_folder(config.storage.url, run_id)
         recorder = Recorder(store, run_id)
         self.state = Run(run_id, config, store, recorder, folder, clock, progress, clock.monotonic())
-        self._agent_dir = Path(tempfile.mkdtemp(prefix="soak-"))
+        self._agent_dir = make_agent_folder()
         target = TargetPart(self.state, self._agent_dir)
-        samples = SamplePart(self.state, target, self._agent_dir)
-        self._load = LoadPart(self.state)
+        samples = SamplePart(self.state, target)
+        self._load = LoadPart(self.state, plan)
         self._cycles = CyclePart(self.state, self._load)
         status = StatusPart(self.state, self._load, samples)
         self._parts: tuple[Part, ...] = (target, samples, self._load, self._cycles, status)
         self._started: list[Part] = []
+        self._ended = False  # is the run closed in the store?
 
     def run(self, signals: StopSignals) -> RunOutcome:
         """Everything, in order; each part that was started is ended, whatever happens in between."""
+        self.state.stopping = lambda: signals.received
         try:
             try:
                 self._startup()
-                self._loop(signals)
+                self._loop()
             except SoakError as error:
                 self.state.failure = error
             self._shutdown()
@@ -100,25 +106,31 @@ class Session:
         for warning in planning.warnings(self.state.config):
             self.state.listener.message(f"warning: {warning}")
         for part in self._parts:
+            if self.state.stopping():
+                return
             self._started.append(part)
             part.initialize()
 
-    def _loop(self, signals: StopSignals) -> None:
+    def _loop(self) -> None:
         run = self.state
-        while not signals.received and run.now < run.end and not run.decided:
+        while not run.stopping() and run.now < run.end and not run.decided:
             self._wait()
             for part in self._parts:
                 part.loop(run.now)
 
     def _shutdown(self) -> None:
         """End the parts, the last one first: the load before the target that it is for."""
+        run = self.state
         while self._started:
             try:
-                self._started.pop().shutdown()
+                self._started[-1].shutdown()
             except SoakError as error:
-                self.state.failure = self.state.failure or error
-        self.state.recorder.close(timeout=STORE_PATIENCE)
+                run.failure = run.failure or error
+            self._started.pop()  # not before: what was asked to end and did not is abandoned by the second signal
         shutil.rmtree(self._agent_dir, ignore_errors=True)
+        if not run.recorder.close(timeout=STORE_PATIENCE):
+            stats = run.recorder.stats
+            run.failure = run.failure or SoakError("records_lost", count=stats.queued, why=stats.last_error)
 
     def _wait(self) -> None:
         """Until the next moment of a part, or until the load has something to say."""
@@ -134,25 +146,27 @@ class Session:
         run = self.state
         failure = run.failure
         status = "failed" if failure else "interrupted" if interrupted else "completed"
-        error = {"code": failure.code, "message": str(failure)} if failure else None
+        error = {"code": failure.code, "message": " ".join(str(failure).split())} if failure else None
         duration = max(0.0, run.now)
-        command = list(run.config.target.command)
-        run.store.update_run(run.id, target={"command": command, "pids": run.pids, "python": run.python})
+        run.keep_target()
         run.store.end_run(run.id, status, run.clock.wall(), duration_s=duration, error=error)
+        self._ended = True
         report = self._cycles.analyst.finish()
         run.store.write(run.id, [AnalysisRow(duration, report, None)])
         code = EXIT_INTERRUPTED if status == "interrupted" else report["exit_code"]
         return RunOutcome(run.id, report, code, failure)
 
     def _abandon(self) -> None:
-        """Now: nobody is waited for, what is in the queue is stored, the run is closed as interrupted."""
+        """Now: nobody is waited for, what is in the queue is stored, the run is closed as interrupted if it is open."""
         for part in reversed(self._started):
             part.abandon()
+        self._cycles.abandon()  # the last analysis, when all parts have ended already
         run = self.state
-        run.recorder.close(timeout=ABANDON_PATIENCE)
-        error = {"code": "abandoned", "message": "ended at once, without an analysis"}
-        run.store.end_run(run.id, "interrupted", run.clock.wall(), error=error)
         shutil.rmtree(self._agent_dir, ignore_errors=True)
+        run.recorder.close(timeout=ABANDON_PATIENCE)
+        if not self._ended:
+            error = {"code": "abandoned", "message": "ended at once, without an analysis"}
+            run.store.end_run(run.id, "interrupted", run.clock.wall(), error=error)
 
 
 def run_start(config: Config, clock: Clock) -> RunStart:

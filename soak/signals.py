@@ -15,6 +15,7 @@ class StopSignals:
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}
         self.number: int | None = None
+        self._told = False
 
     @property
     def received(self) -> bool:
@@ -23,7 +24,8 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         for number in STOPPING:
-            self._before[number] = signal.signal(number, self._handle)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -31,6 +33,7 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.number is not None:
+        again, self.number = self.number is not None, self.number or number
+        if again and not self._told:
+            self._told = True  # a third must not break off what the second has ended in haste
             raise KeyboardInterrupt
-        self.number = number

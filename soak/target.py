@@ -58,6 +58,9 @@ class Target(Protocol):
     def start(self, run_dir: Path, extra_env: Mapping[str, str]) -> None:
         """Start or find it."""
 
+    def ready(self, waited: float, timeout: float | None = None) -> bool:
+        """One look, `waited` seconds after its start; SoakError when it died, or waited for `timeout` in vain."""
+
     def wait_ready(self, timeout: float | None = None) -> None:
         """Return when it answers; SoakError when it dies or does not within `timeout` seconds."""
 
@@ -135,22 +138,23 @@ class TargetProcess:
         self._warden = WardenClient()
         self._launch()
 
+    def ready(self, waited: float, timeout: float | None = None) -> bool:
+        """One look, `waited` seconds after its start; SoakError: target_died_starting or target_not_ready."""
+        timeout = self._settings.startup_timeout if timeout is None else timeout
+        asked = readiness(self._settings.url, self._settings.ready)
+        gone = self.poll()
+        if gone is not None:
+            raise self._error("target_died_starting", why=gone.message)
+        if asked[0]() if asked else waited >= SETTLE:
+            return True
+        if waited >= timeout:
+            raise self._error("target_not_ready", seconds=f"{timeout:g}", why=asked[1] if asked else "")
+        return False
+
     def wait_ready(self, timeout: float | None = None) -> None:
         """Until `ready` answers below 500 or the port accepts; without a url, until it has lived for half a second."""
-        timeout = self._settings.startup_timeout if timeout is None else timeout
         began = self._monotonic()
-        asked = readiness(self._settings.url, self._settings.ready)
-        while True:
-            waited = self._monotonic() - began
-            gone = self.poll()
-            if gone is not None:
-                raise self._error("target_died_starting", why=gone.message)
-            if asked is None and waited >= SETTLE:
-                return
-            if asked is not None and asked[0]():
-                return
-            if waited >= timeout:
-                raise self._error("target_not_ready", seconds=f"{timeout:g}", why=asked[1] if asked else "")
+        while not self.ready(self._monotonic() - began, timeout):
             time.sleep(POLL)
 
     def poll(self) -> Exit | None:

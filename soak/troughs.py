@@ -48,6 +48,7 @@ class TroughReader:
         self._known: dict[tuple[int, int], dict[str, Any]] = {}  # hello by pid and start time
         self._holders = HolderAsker(self._client) if config.holders else None
         self._rows: queue.SimpleQueue[Record] = queue.SimpleQueue()
+        self._silent: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()  # from the thread that asks
         self._thread: threading.Thread | None = None
 
     @property
@@ -57,20 +58,34 @@ class TroughReader:
 
     def meet(self, processes: Sequence[Process]) -> dict[int, Excluded]:
         """Say hello to agents not met yet; what of the agent has to be left out of each process's counts."""
-        alive = {(process.pid, process.start_time) for process in processes}
-        self._known = {key: hello for key, hello in self._known.items() if key in alive}
         if self._thread is None:
-            for pid, start_time in alive - self._known.keys():
-                hello = self._client.connect(pid)
+            self._forget_gone({process.key for process in processes})
+            for process in processes:
+                hello = None if process.key in self._known else self._client.connect(process.pid)
                 if hello is not None:
-                    self._known[pid, start_time] = hello
+                    self._known[process.key] = hello
         return {pid: _excluded(hello) for (pid, _), hello in self._known.items()}
 
-    def start(self, moment: Moment, processes: Sequence[Process]) -> None:
-        """Begin the reading of a trough; nothing when the last one has not ended or no agent is there."""
+    def _forget_gone(self, present: set[tuple[int, int]]) -> None:
+        """Hang up on processes that have ended, and on agents that did not answer: those are met anew.
+
+        A new connection is another socket in the target, which only a new hello tells to leave out of the counts.
+        """
+        while not self._silent.empty():
+            self._known.pop(self._silent.get_nowait(), None)
+        for pid, start_time in self._known.keys() - present:
+            del self._known[pid, start_time]
+            self._client.drop(pid)
+
+    def start(self, moment: Moment, processes: Sequence[Process]) -> Iterator[Record]:
+        """Begin the reading of a trough, if an agent is there; a gap when the last one has not ended."""
         wanted = self._agents_among(processes)
-        if self._thread is not None or not wanted:
-            return
+        if self._thread is not None:
+            yield EventRow("reading_gap", moment.t, moment.t, {"why": "last_reading_not_ended"})
+        elif wanted:
+            self._begin(moment, wanted)
+
+    def _begin(self, moment: Moment, wanted: Sequence[Process]) -> None:
         self._thread = threading.Thread(target=self._read_all, args=(moment, wanted), name="trough-reader", daemon=True)
         self._thread.start()
 
@@ -94,7 +109,7 @@ class TroughReader:
         self._client.close()
 
     def _agents_among(self, processes: Sequence[Process]) -> list[Process]:
-        return [process for process in processes if (process.pid, process.start_time) in self._known]
+        return [process for process in processes if process.key in self._known]
 
     def _read_all(self, moment: Moment, processes: Sequence[Process]) -> None:
         totals: dict[str, float] = {}
@@ -130,6 +145,7 @@ class TroughReader:
         except AgentError as error:
             detail = {"why": "agent_silent", "process": f"{process.pid}:{process.role}", "detail": str(error)}
             self._rows.put(EventRow("reading_gap", moment.t, moment.t, detail))
+            self._silent.put(process.key)
             return None
 
 

@@ -21,7 +21,6 @@ class NotYet:
 
 
 NOT_YET: tuple[NotYet, ...] = (
-    NotYet("target.restart", "only never", ("on-failure",)),
     NotYet("agent.native", "only false", (True,)),
     NotYet("scenario.kind", "every other kind is", ("grpc",)),
     NotYet("check", "leave the table out"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from soak.clock import Clock
 from soak.config import Config
@@ -49,6 +49,7 @@ class Run:
     clock: Clock
     listener: ProgressListener
     zero: float  # CLOCK_MONOTONIC at t = 0
+    stopping: Callable[[], bool] = lambda: False  # has somebody asked to stop?
     cycle: int = 0
     segment: int = 0
     verdict: str | None = None  # so far
@@ -56,6 +57,7 @@ class Run:
     failure: SoakError | None = None
     pids: list[int] = field(default_factory=list)
     python: str | None = None
+    ceilings: dict[str, int] = field(default_factory=dict)  # what the system allows the target, by series
 
     @property
     def now(self) -> float:
@@ -75,6 +77,11 @@ class Run:
     def phase(self, now: float) -> str:
         """`load` or `quiet`."""
         return "load" if now % self.cycle_seconds < self.cycle_seconds - self.config.load.quiet else "quiet"
+
+    def keep_target(self) -> None:
+        """Store what is known of the target by now."""
+        known: dict[str, Any] = {"command": list(self.config.target.command), "pids": self.pids, "python": self.python}
+        self.store.update_run(self.id, target={**known, "ceilings": self.ceilings})
 
     def put(self, records: Iterable[Record]) -> None:
         """Hand records to the one writer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from soak.analyst import Analyst
+from soak.errors import SoakError
 from soak.parts.base import Run
 from soak.parts.load import LoadPart
 from soak.selfcost import SelfCost
@@ -60,10 +61,14 @@ class CyclePart:
         self.analyst.stop()
 
     def _take_analysis(self, now: float) -> None:
-        analysis = self.analyst.poll()
+        run = self._run
+        try:
+            analysis = self.analyst.poll()
+        except SoakError as error:  # the next one may go well, and the samples are what a night was for
+            run.listener.message(f"warning: {error.message}")
+            return
         if analysis is None:
             return
-        run = self._run
         run.put([AnalysisRow(now, analysis.report, run.cycle - 1)])
         run.verdict = analysis.report["verdict"]
         run.listener.message(f"after cycle {run.cycle}: {run.verdict} so far")

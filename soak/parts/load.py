@@ -15,10 +15,10 @@ LEAD = 1.0  # seconds between the order to the load and its first request: a spa
 class LoadPart:
     """Runs the generator in its own process; run time begins with its first request."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, plan: LoadPlan) -> None:
         load = run.config.load
         self._run = run
-        self.plan = LoadPlan.from_config(run.config)
+        self.plan = plan
         self.shape = self.plan.shape()
         self.book = LoadBook(load.cycle, load.quiet, run.config.sample.interval)
         self.generator: LoadGenerator | None = None

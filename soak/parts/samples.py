@@ -55,8 +55,8 @@ class SamplePart:
         self._require_agent(now)
 
     def shutdown(self) -> None:
-        """Wait for a reading under way."""
-        self._run.put(self._troughs.finish())
+        """Wait for a reading under way, and ask who holds what has grown."""
+        self._run.put(self._troughs.finish(self._run.now, self.sampler.processes))
         self._run.put(self.sampler.last_seen())
         self.abandon()
 

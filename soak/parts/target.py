@@ -4,41 +4,70 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import soak_agent
+from soak.agentfolder import agent_folder_of
 from soak.errors import SoakError
 from soak.launch.ending import Exit
 from soak.parts.base import NEVER, Run
 from soak.places import private_folder
 from soak.planning import sampling_interval
-from soak.target import Target, make_target
+from soak.target import TargetProcess, make_target
 from soak_probes import ProcessTree
+from soak_probes.ceilings import ceilings
 from soak_storage.records import EventRow, OwnedRow, SegmentRow
 
 WATCH_EVERY = 0.5  # seconds between two looks at whether it still runs
+START_LOOK = 0.05  # seconds between two looks while it starts
+QUICK = 10.0  # seconds: a target that ends sooner after a restart (or within a cycle) has not recovered
+MOST_QUICK = 3  # quick ends one after another: then the run is over, for nothing can be learned from it
+CEILING_NAMES = {"rss": "memory"}  # how the report calls them, where the probe names the series
+
+
+@dataclass(frozen=True, slots=True)
+class _Down:
+    """The target is away: how it ended, and when, in run time."""
+
+    gone: Exit
+    since: float
+    found: bool  # its successor runs, though it may not be ready
 
 
 class TargetPart:
-    """Starts or finds the target; ends the run when the target ends."""
+    """Starts or finds the target; when it ends, waits for its successor or ends the run."""
 
     def __init__(self, run: Run, agent_dir: Path) -> None:
         self._run = run
-        self._agent_dir = agent_dir
-        self.target: Target = make_target(run.config.target)
+        self._own_agent_dir = agent_dir
+        self.target = make_target(run.config.target)
         self._next = 0.0
         self._oom_kills = 0
+        self._down: _Down | None = None
+        self._back_since = 0.0
+        self._quick_ends = 0
+
+    @property
+    def agent_dir(self) -> Path:
+        """Where the agents in it listen."""
+        if isinstance(self.target, TargetProcess):
+            return self._own_agent_dir
+        return agent_folder_of(self.target.roots[0][0])
 
     def initialize(self) -> None:
         """Start it, wait until it is ready, begin the first segment."""
         run = self._run
-        run.listener.message(f"run {run.id}: starting {run.config.target.name}")
+        verb = "starting" if self.target.owned else "attaching to"
+        run.listener.message(f"run {run.id}: {verb} {run.config.target.name}")
         private_folder(run.folder)
         self.target.start(run.folder, self._agent_environment())
         self._own(gone=False)
-        self.target.wait_ready()
-        run.pids = [pid for pid, _ in self.target.roots]
+        began = run.clock.monotonic()
+        while not run.stopping() and not self.target.ready(run.clock.monotonic() - began):
+            run.clock.sleep(START_LOOK)
+        self._take_facts()
+        run.keep_target()  # now, too: a run that is cut off shows them
         run.put([SegmentRow(0, 0.0, "start")])
 
     def tree(self) -> ProcessTree:
@@ -61,10 +90,10 @@ class TargetPart:
         if now < self._next:
             return
         self._next = now + WATCH_EVERY
-        kills = self.target.oom_kills()
-        if kills > self._oom_kills:
-            self._oom_kills = kills
-            self._run.put([EventRow("oom", max(0.0, now), detail={"kills": kills})])
+        self._count_oom_kills(now)
+        if self._down is not None:
+            self._await_return(self._down, now)
+            return
         gone = self.target.poll()
         if gone is not None:
             self._ended(gone, now)
@@ -78,14 +107,80 @@ class TargetPart:
         """Leave its end to the warden."""
         self.target.abandon()
 
+    def _count_oom_kills(self, now: float) -> None:
+        kills = self.target.oom_kills()
+        if kills > self._oom_kills:
+            self._run.put([EventRow("oom", max(0.0, now), detail={"kills": kills - self._oom_kills})])
+        self._oom_kills = kills
+
+    # ----------------------------------------------------------------------------------------------------- its end
+
     def _ended(self, gone: Exit, now: float) -> None:
-        """Tell how it ended, and end the run."""
-        self._next = NEVER
+        """It has ended: start it again, look for its successor, or end the run."""
         run = self._run
         run.put([EventRow("exit", max(0.0, now), detail=asdict(gone))])
+        quick = now - self._back_since < min(QUICK, run.cycle_seconds)
+        self._quick_ends = self._quick_ends + 1 if quick else 0
+        if not self._may_return(gone) or self._quick_ends >= MOST_QUICK:
+            raise self._final(gone)
+        self._down = _Down(gone, max(0.0, now), found=False)
+        if isinstance(self.target, TargetProcess):
+            run.listener.message(f"the target ended in cycle {run.cycle + 1}: {gone.message}; it is started again")
+            self._own(gone=True)
+            self.target.restart()
+            self._own(gone=False)
+            self._down = _Down(gone, max(0.0, now), found=True)
+        else:
+            run.listener.message(f"the target ended in cycle {run.cycle + 1}; waiting for its successor")
+
+    def _may_return(self, gone: Exit) -> bool:
+        """A started one when `target.restart` says so; an attached one may be restarted by whoever runs it."""
+        if isinstance(self.target, TargetProcess):
+            return self._run.config.target.restart == "on-failure" and gone.failed
+        return self._run.config.target.pid is None
+
+    def _await_return(self, down: _Down, now: float) -> None:
+        """Go on with it in a new segment once it is ready. SoakError when it does not come back in time."""
+        if not down.found and not isinstance(self.target, TargetProcess):
+            if not self.target.find_again():
+                if now - down.since >= self._run.config.target.startup_timeout:
+                    raise self._final(down.gone)
+                return
+            self._down = down = _Down(down.gone, down.since, found=True)
+        if self.target.ready(now - down.since):
+            self._returned(down, now)
+
+    def _returned(self, down: _Down, now: float) -> None:
+        run = self._run
+        self._down = None
+        self._back_since = now
+        self._oom_kills = self.target.oom_kills()
+        run.segment += 1
+        detail = {"why": down.gone.message, "pids": [pid for pid, _ in self.target.roots]}
+        run.put(
+            [
+                EventRow("restart", down.since, now, detail),
+                SegmentRow(run.segment, now, f"restart: {down.gone.message}"),
+            ]
+        )
+        self._take_facts()
+        run.listener.message(f"the target is back after {now - down.since:.1f} s")
+
+    def _final(self, gone: Exit) -> SoakError:
+        """The end of the run."""
+        self._next = NEVER
         code = "target_killed" if gone.kind == "oom" else "target_died"
         log = self.target.log_path or "its own log"
-        raise SoakError(code, cycle=run.cycle + 1, why=gone.message, log=log)
+        return SoakError(code, cycle=self._run.cycle + 1, why=gone.message, log=log)
+
+    # ------------------------------------------------------------------------------------------------ what is known
+
+    def _take_facts(self) -> None:
+        """Its process ids and what the system allows it."""
+        run = self._run
+        run.pids = [*run.pids, *(pid for pid, _ in self.target.roots)]
+        found = ceilings(self.target.roots[0][0])
+        run.ceilings = {CEILING_NAMES.get(name, name): ceiling.limit for name, ceiling in found.items()}
 
     def _own(self, *, gone: bool) -> None:
         if self.target.owned:
@@ -96,7 +191,7 @@ class TargetPart:
         if config.agent.enabled == "off":
             return {}
         return soak_agent.environment(
-            self._agent_dir,
+            self._own_agent_dir,
             base_env={**os.environ, **config.target.env},
             heap=config.agent.heap,
             frames=config.agent.frames,
