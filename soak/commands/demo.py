@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from soak.errors import EXIT_CLEAN, EXIT_ERROR, EXIT_LEAK, SoakError
 CYCLE_SECONDS = 10.0
 CYCLES = 9  # judge wants eight, and drops the first as warm-up
 STOP_TIMEOUT_S = 20.0
+_LAST_LINES = 12
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # loaded here: after a fork there is no time for it
 
@@ -102,9 +104,9 @@ def command(options: Globals, cycles: int, cycle: float, keep: Path | None) -> i
         if not options.quiet:
             minutes = cycles * cycle / 60
             click.echo(f"soak demo: two soaks at once, {cycles} cycles of {cycle:g} s: {minutes:.1f} minutes", err=True)
-        _soak(variants, relay=not options.quiet)
-        for variant in variants:
-            _show(variant)
+        said = _soak(variants, relay=not options.quiet)
+        for variant, lines in zip(variants, said, strict=True):
+            _show(variant, () if not options.quiet or variant.report() else lines)
         return _conclude(variants)
 
 
@@ -130,12 +132,13 @@ def _variants(folder: Path) -> tuple[Variant, Variant]:
     return Variant("leaky", "list", folder / "leaky", ports[0]), Variant("clean", "", folder / "clean", ports[1])
 
 
-def _soak(variants: tuple[Variant, ...], *, relay: bool) -> None:
-    """Run all soaks at once and wait; whatever happens, none is left running."""
+def _soak(variants: tuple[Variant, ...], *, relay: bool) -> list[deque[str]]:
+    """Run all soaks at once and wait; whatever happens, none is left running. Gives the last lines of each."""
     running = [_start(variant) for variant in variants]
+    said: list[deque[str]] = [deque(maxlen=_LAST_LINES) for _ in variants]
     relays = [
-        threading.Thread(target=_relay, args=(variant.name, process, relay), daemon=True)
-        for variant, process in zip(variants, running, strict=True)
+        threading.Thread(target=_relay, args=(variant.name, process, lines, relay), daemon=True)
+        for variant, process, lines in zip(variants, running, said, strict=True)
     ]
     try:
         for thread in relays:
@@ -146,6 +149,7 @@ def _soak(variants: tuple[Variant, ...], *, relay: bool) -> None:
             thread.join()
     finally:
         _stop(running)
+    return said
 
 
 def _start(variant: Variant) -> subprocess.Popen[str]:
@@ -170,10 +174,11 @@ def _end_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def _relay(name: str, process: subprocess.Popen[str], show: bool) -> None:
-    """Pass the progress of one soak on, each line with its name; reads on when nothing is shown."""
+def _relay(name: str, process: subprocess.Popen[str], last: deque[str], show: bool) -> None:
+    """Pass the progress of one soak on, each line with its name; keeps the last ones for when it fails unseen."""
     assert process.stderr is not None
     for line in process.stderr:
+        last.append(line.rstrip())
         if show and line.strip():
             click.echo(f"{name}: {line.rstrip()}", err=True)
 
@@ -190,8 +195,10 @@ def _stop(running: list[subprocess.Popen[str]]) -> None:
             process.wait()
 
 
-def _show(variant: Variant) -> None:
-    """Print the stored report as `soak report` prints it, straight to our own stdout."""
+def _show(variant: Variant, failed: Iterable[str]) -> None:
+    """Print the stored report as `soak report` prints it, straight to our own stdout; what a failed soak said first."""
+    for line in failed:
+        click.echo(f"{variant.name}: {line}", err=True)
     click.echo(f"\n=== {variant.name} target ===\n")
     sys.stdout.flush()
     subprocess.run([sys.executable, "-P", "-m", "soak", "report", "-c", "soak.toml"], cwd=variant.folder, check=False)
