@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import soak_agent
+from soak.agentfolder import agent_folder_of
 from soak.attach import find_target
 from soak.config import AgentConfig, Target
 from soak.doctor.finding import Finding, Result
@@ -49,7 +50,7 @@ def examine(target: Target, agent: AgentConfig) -> list[Finding]:
 CHECKS: dict[str, str] = {
     "command": "the command is found and may be run",
     "interpreter": "which Python it is, and that its flags let the agent in",
-    "agent": "the agent loads into that Python and answers",
+    "agent": "the agent loads into that Python, or answers in the running process",
     "heap": "how allocation sites are found: the sampler's self-test",
     "process": "the process to attach to is found",
     "user": "it belongs to the same user",
@@ -169,9 +170,26 @@ def _attached(target: Target) -> list[Finding]:
         return [Finding("target", "process", "fail", error.message, error.next_step)]
     pids = [pid for pid, _ in roots]
     found = [Finding("target", "process", "ok", ", ".join(map(str, pids)))]
-    for name, check in (("user", _user), ("namespace", _namespace)):
+    for name, check in (("user", _user), ("namespace", _namespace), ("agent", _agent_of)):
         found.append(Finding("target", name, *check(pids[0])))
     return found
+
+
+def _agent_of(pid: int) -> Answer:
+    """Whether an agent answers in a process that runs already: it is there only if the target started it."""
+    folder = agent_folder_of(pid)
+    client = AgentClient(folder)
+    try:
+        hello = client.connect(pid)
+    finally:
+        client.close()
+    if hello is not None:
+        return "ok", f"answers, Python {hello['python']}, heap {hello.get('heap_mode')}", ""
+    return (
+        "warn",
+        f"none answers in {folder}: no sites, no tasks",
+        "Call soak_agent.start() in the target (soak agent export gives it), or let soak start the target.",
+    )
 
 
 def _user(pid: int) -> Answer:

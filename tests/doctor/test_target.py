@@ -98,6 +98,7 @@ def test_an_attached_target_is_looked_at(tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             url = f"http://127.0.0.1:{server.getsockname()[1]}"
             found = by_name(target.examine(Target(pid=process.pid, url=url), AgentConfig()))
+        assert found.pop("agent").result == "warn"  # nothing in `sleep` started one
         assert {finding.result for finding in found.values()} == {"ok"}
         assert set(found) == {"process", "user", "namespace", "url"} <= set(target.CHECKS)
     finally:
@@ -105,6 +106,21 @@ def test_an_attached_target_is_looked_at(tmp_path: Path) -> None:
         process.wait()
     gone = by_name(target.examine(Target(pid=process.pid, url=url), AgentConfig()))
     assert (gone["process"].result, gone["url"].result) == ("fail", "fail")
+
+
+def test_the_agent_of_a_running_target_is_found(tmp_path: Path) -> None:
+    """A target that calls soak_agent.start() answers in the folder that its environment names."""
+    program = "import soak_agent, sys; print(soak_agent.start(), flush=True); sys.stdin.read()"
+    environ = {**os.environ, "SOAK_AGENT_DIR": str(tmp_path / "agents")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "True\n"
+        found = by_name(target.examine(Target(pid=process.pid), AgentConfig()))
+        assert found["agent"].result == "ok" and "answers, Python 3." in found["agent"].what
+    finally:
+        process.communicate()
 
 
 def test_limits_that_can_be_decided_say_in_how_many_cycles(tmp_path: Path) -> None:
