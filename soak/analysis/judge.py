@@ -152,8 +152,7 @@ def _counted(trimmed: Trimmed, low: float, high: float, level: float) -> tuple[f
         return min(low, (events - 1.0) / span), max(high, (events + 1.0) / span)
     net = 0.0 if trimmed.step else _net_events(points)
     most = poisson_bounds(max(events, net), level)[1]
-    least = poisson_low(events, T.count_level if level == T.decide_level else level)
-    return min(low, least / span), max(high, most / span)
+    return min(low, poisson_low(events, level) / span), max(high, most / span)
 
 
 def _net_events(points: Points) -> float:

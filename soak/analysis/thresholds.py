@@ -17,7 +17,7 @@ class Thresholds:
     )
     trough_share: float = 0.25  # of the trough's expected samples; without the trough there is no like phase
     sparse: float = 3.0  # samples per cycle up to which a series counts as read in the trough, every reading a floor
-    halves_up_to: int = 5  # cycles: with so few, two floors per cycle, each half with its own intercept
+    halves_up_to: int = 4  # cycles: with so few, two floors per cycle, each half with its own intercept
     least_cycles: int = 3  # two cycles give a line without a residual: no interval can be had
 
     # --- trimming the warm-up -----------------------------------------------------------------------------------
@@ -60,8 +60,6 @@ class Thresholds:
     hopeless_cycles: int = 48  # more than this is "too near the limit"
 
     count_step: float = 3.0  # quanta from which a one-off jump of a count is not just one of several lost handles
-    count_level: float = (
-        0.90  # one-sided, of the Poisson bound above which a count is a leak: whole events are coarse, and
     )
     # at half the limit seven in eight cycles (five in six) still come less than once in a hundred
     even_level: float = 0.05  # chance up to which a Poisson process would lose handles as evenly as was seen
