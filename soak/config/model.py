@@ -178,6 +178,7 @@ class Alerts:
     webhook: str | None = key(Url(), "gets findings as JSON")
     secret: str | None = key(Text(), "signs what the webhook gets (HMAC); write it as ${NAME}")
     command: tuple[str, ...] = key(COMMAND, "is run with the finding in its environment", default=())
+    repeat: float = key(Duration(60.0), "an alert that nobody acknowledged is told again after", default=86400.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,4 +189,7 @@ class Web:
         Text('an address such as "127.0.0.1:8765"', r"(\[[0-9a-fA-F:]+\]|[^\s:]+):\d{1,5}"),
         "dashboard, /metrics, /health, /api",
         default="127.0.0.1:8765",
+    )
+    token: str | None = key(
+        Text(), "asked of everybody (`Authorization: Bearer`), needed where not only this machine can reach it"
     )

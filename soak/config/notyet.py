@@ -22,13 +22,9 @@ class NotYet:
 
 NOT_YET: tuple[NotYet, ...] = (
     NotYet("agent.native", "only false", (True,)),
-    NotYet("scenario.kind", "every other kind is", ("grpc",)),
     NotYet("check", "leave the table out"),
     NotYet("fault", "leave the table out"),
     NotYet("probe", "leave the table out"),
-    NotYet("schedule", "leave the table out"),
-    NotYet("alerts", "leave the table out"),
-    NotYet("web", "leave the table out"),
 )
 
 

@@ -19,9 +19,20 @@ _TABLES_OF_CHECKS = {
     "redis": ("url",),
     "sql": ("url", "query"),
 }
-_STREAM_KEYS = ("duration", "messages", "sequence", "validate", "streams", "expect_refused", "hold")
-_WEBSOCKET_KEYS = ("subprotocols", "send", "until")
-_BODY_KEYS = ("json", "data")
+_CALLS = ("http", *STREAMS, "grpc")  # kinds that soak speaks by itself, request by request
+_BELONGS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (  # keys, and the kinds that know them
+    (("path", "expect", "headers", "faults"), _CALLS),
+    (("method",), ("http", *STREAMS)),
+    (("json",), ("http", "sse", "grpc")),
+    (("data",), ("http", "sse")),
+    (("duration", "messages", "sequence", "validate"), (*STREAMS, "grpc")),
+    (("streams", "expect_refused", "hold"), STREAMS),
+    (("subprotocols", "send", "until"), ("websocket",)),
+    (("function", "client"), ("python",)),
+    (("proto",), ("grpc",)),
+    (("file",), ("locust",)),
+    (("command",), ("locust", "command")),
+)
 _OPEN_MODEL = ("low", "high")
 
 
@@ -98,7 +109,7 @@ def check_scenario(scenario: Scenario, raw: Table, place: Place, load: LoadConfi
 
 def _check_kind(scenario: Scenario, raw: Table, place: Place) -> None:
     kind = scenario.kind
-    if kind in ("http", *STREAMS, "grpc") and "path" not in raw:
+    if kind in _CALLS and "path" not in raw:
         place.missing("path", 'a path such as "/orders"')
     if kind == "python" and "function" not in raw:
         place.missing("function", 'a file and a function such as "scenarios.py:buy"')
@@ -106,22 +117,12 @@ def _check_kind(scenario: Scenario, raw: Table, place: Place) -> None:
         place.missing("file", "the locustfile")
     if kind == "command" and "command" not in raw:
         place.missing("command", "a list of strings: the program and its arguments")
-    foreign: list[tuple[Sequence[str], Sequence[str]]] = [
-        (_STREAM_KEYS, STREAMS),
-        (_WEBSOCKET_KEYS, ("websocket",)),
-        (("method",), ("http", *STREAMS)),
-        (_BODY_KEYS, ("http", "sse")),
-        (("function", "client"), ("python",)),
-        (("file",), ("locust",)),
-        (("command",), ("locust", "command")),
-        (("path",), ("http", *STREAMS, "grpc")),
-        (("expect", "headers"), ("http", *STREAMS)),
-        (("faults",), ("http", *STREAMS)),
-    ]
-    for names, kinds in foreign:
+    for names, kinds in _BELONGS:
         for name in names:
             if name in raw and kind not in kinds:
                 place.key(name).problem(raw[name], f'only with kind = "{" or ".join(kinds)}", and this is "{kind}"')
+    if kind == "grpc" and set(scenario.faults) - {"abandon"}:
+        place.key("faults").problem(raw["faults"], 'only abandon with kind = "grpc"')
 
 
 def check_names(entries: Sequence[Scenario | Check | Probe], place: Callable[[int], Place]) -> None:

@@ -84,7 +84,9 @@ class Scenario:
     name: str = key(Text(), "name in reports; once only", required=True)
     kind: str = key(Choice(KINDS), "what is spoken", default="http")
     method: str = key(Text('a method such as "GET"', r"[A-Z]{1,16}"), "HTTP method", default="GET")
-    path: str | None = key(Text('a path such as "/orders"', r"/\S*"), "where, under target.url")
+    path: str | None = key(
+        Text('a path such as "/orders"', r"/\S*"), "where, under target.url; grpc: /package.Service/Method"
+    )
     weight: float | None = key(
         Number(0, above_low=True), "share of the arrivals", default_text="1 where no rate, users or count is written"
     )
@@ -92,23 +94,23 @@ class Scenario:
     users: int | None = key(Number(1, 1_000_000, whole=True), "or users of its own")
     count: int | None = key(Number(1, whole=True), "or this many in every cycle")
     headers: Mapping[str, str] = key(TableOf(Text(), "a table of strings"), "sent with each request", default={})
-    json: Any = key(Json(), "body, as JSON")
+    json: Any = key(Json(), "body, as JSON; grpc: the request message")
     data: str | None = key(Text(), "body, as it is")
     tags: Mapping[str, str] = key(TableOf(Setting(), "a table of strings"), "for reports", default={})
     expect: Expect = key(Section(Expect), "what counts as success", default=Expect())
     faults: Mapping[str, float] = key(
         TableOf(Number(0, 1), "a table of shares from 0 to 1 for " + ", ".join(FAULTS), FAULTS),
-        "hostile clients: shares of its requests, at most 1 together",
+        "hostile clients: shares of its requests, at most 1 together; grpc: only abandon",
         default={},
     )
-    duration: float | None = key(Duration(0.01), "sse, websocket: length of a stream")
-    messages: int | None = key(Number(1, whole=True), "sse, websocket: or so many messages")
+    duration: float | None = key(Duration(0.01), "sse, websocket, grpc: length of a stream")
+    messages: int | None = key(Number(1, whole=True), "sse, websocket, grpc: or so many messages")
     sequence: str | None = key(
-        Text('a JSON path such as "$.seq"', r"\$\S*"), "sse, websocket: where the running number is"
+        Text('a JSON path such as "$.seq"', r"\$\S*"), "sse, websocket, grpc: where the running number is"
     )
     validate: tuple[str, ...] = key(
         ListOf(Choice(VALIDATIONS), "a list of " + ", ".join(VALIDATIONS)),
-        "sse, websocket: what is proved of each stream",
+        "sse, websocket, grpc: what is proved of each stream",
         default=(),
     )
     streams: int | None = key(Number(1, 1_000_000, whole=True), "sse, websocket: so many at once")
@@ -120,6 +122,11 @@ class Scenario:
     function: str | None = key(
         Text('a file and a function such as "scenarios.py:buy"', r"[^:]+\.py:[A-Za-z_]\w*"),
         "python: async def f(client: httpx.AsyncClient, context)",
+    )
+    proto: str | None = key(
+        Text(),
+        "grpc: a descriptor set (protoc --descriptor_set_out), relative to this file",
+        default_text="the server's reflection is asked",
     )
     client: str = key(
         Choice(("core", "httpx")), "python: what carries the requests: our own core, or stock httpx", default="core"

@@ -12,6 +12,7 @@ from soak.errors import ConfigError
 HEAD = '[target]\ncommand = ["x"]\nurl = "http://127.0.0.1:8000"\n'
 SSE = HEAD + '[[scenario]]\nname = "s"\nkind = "sse"\npath = "/"\n'
 OWN = HEAD + '[[scenario]]\nname = "s"\nkind = "{}"\n'
+GRPC = OWN.format("grpc") + 'path = "/demo.Orders/List"\n'
 CHECK = HEAD + '[[check]]\nname = "c"\n'
 FAULT = HEAD + '[[fault]]\nat = "50%"\n'
 PROBE = HEAD + '[[probe]]\nname = "p"\nkind = "state"\n'
@@ -41,6 +42,11 @@ WRONG = [
         SSE + 'file = "x"\ncommand = ["x"]\nclient = "httpx"\n',
         {f"scenario[0].{k}" for k in ("file", "command", "client")},
     ),
+    (
+        GRPC + 'method = "GET"\ndata = "x"\nfaults = { reset = 0.1 }\n',
+        {f"scenario[0].{k}" for k in ("method", "data", "faults")},
+    ),
+    (SSE + 'proto = "x.pb"\n', {"scenario[0].proto"}),
     (SSE.replace("sse", "locust") + 'file = "x.py"\n', {"scenario[0].path"}),
     (SSE.replace('path = "/"\n', ""), {"scenario[0].path"}),
     (CHECK + 'kind = "dns"\n', {"check[0].host"}),
@@ -67,6 +73,7 @@ RIGHT = [
     '[target]\npid = 1\n[load]\nprofile = "none"\n',
     HEAD + "[load]\nusers = 3\n",
     SSE + 'streams = 11\nexpect_refused = 1\nsequence = "$.seq"\nvalidate = ["order"]\nduration = "60s"\n',
+    GRPC + 'proto = "x.pb"\njson = { n = 1 }\nmessages = 3\nsequence = "$.seq"\nfaults = { abandon = 0.1 }\n',
     OWN.format("python") + 'function = "a.py:f"\nclient = "httpx"\n',
     OWN.format("locust") + 'file = "locustfile.py"\n',
     OWN.format("command") + 'command = ["k6", "run", "load.js"]\nrate = 5\n',
