@@ -60,8 +60,6 @@ class Thresholds:
     hopeless_cycles: int = 48  # more than this is "too near the limit"
 
     count_step: float = 3.0  # quanta from which a one-off jump of a count is not just one of several lost handles
-    )
-    # at half the limit seven in eight cycles (five in six) still come less than once in a hundred
     even_level: float = 0.05  # chance up to which a Poisson process would lose handles as evenly as was seen
 
     # --- peaks, ceilings, cleanup --------------------------------------------------------------------------------
