@@ -1,0 +1,90 @@
+"""The agents of a target: met once, left out of the counts, forgotten when their process is gone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import soak_agent
+from soak.config import AgentConfig
+from soak.troughs import Moment, TroughReader
+from soak_probes import Process, ProcessTree, start_time_of
+from soak_storage.records import EventRow, ReadingRow
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python process with an agent in it."""
+    env = {**os.environ, **soak_agent.environment(tmp_path / "agents", heap="off")}
+    process = subprocess.Popen([sys.executable, "-c", "input()"], env=env, stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def met(reader: TroughReader, process: subprocess.Popen[bytes]) -> list[Process]:
+    """The process, as soon as its agent has answered."""
+    tree = ProcessTree([(process.pid, start_time_of(process.pid) or 0)])
+    end = time.monotonic() + 20
+    while not reader.meet(tree.refresh()):
+        assert time.monotonic() < end, "the agent did not answer"
+        time.sleep(0.02)
+    return tree.processes
+
+
+def sockets() -> int:
+    """How many sockets this process holds."""
+    links = [
+        os.readlink(f"/proc/self/fd/{fd}")
+        for fd in os.listdir("/proc/self/fd")
+        if os.path.lexists(f"/proc/self/fd/{fd}")
+    ]
+    return sum(link.startswith("socket:") for link in links)
+
+
+def test_the_connection_to_a_process_that_is_gone_is_closed(tmp_path: Path, target: subprocess.Popen[bytes]) -> None:
+    """A target that recycles its workers all night does not fill soak with sockets."""
+    reader = TroughReader(tmp_path / "agents", AgentConfig())
+    before = sockets()
+    met(reader, target)
+    assert sockets() == before + 1
+    assert reader.meet([]) == {}
+    assert sockets() == before
+
+
+def test_an_agent_that_does_not_answer_is_a_gap_and_is_met_anew(
+    tmp_path: Path, target: subprocess.Popen[bytes]
+) -> None:
+    """Its next connection is another socket in the target, so what is left out of the counts is asked for again."""
+    reader = TroughReader(tmp_path / "agents", AgentConfig(holders=False))
+    processes = met(reader, target)
+    (first,) = reader.hellos
+    reader._client.drop(target.pid)
+    (tmp_path / "agents" / f"{target.pid}.sock").rename(tmp_path / "agents" / "away")
+    assert not list(reader.start(Moment(1.0, 0, 0), processes))
+    gaps = list(reader.finish(1.0, []))
+    assert [row.detail["why"] for row in gaps if isinstance(row, EventRow)] == ["agent_silent"]
+    assert reader.meet(processes) == {}
+    (tmp_path / "agents" / "away").rename(tmp_path / "agents" / f"{target.pid}.sock")
+    met(reader, target)
+    (second,) = reader.hellos
+    assert first["inodes"] != second["inodes"]
+    reader.close()
+
+
+def test_a_reading_that_has_not_ended_leaves_a_gap(tmp_path: Path, target: subprocess.Popen[bytes]) -> None:
+    """A trough that comes while the last reading is under way is not read, and that is stored."""
+    reader = TroughReader(tmp_path / "agents", AgentConfig(holders=False))
+    processes = met(reader, target)
+    assert not list(reader.start(Moment(1.0, 0, 0), processes))
+    gaps = list(reader.start(Moment(2.0, 1, 0), processes))
+    assert [row.detail["why"] for row in gaps if isinstance(row, EventRow)] == ["last_reading_not_ended"]
+    rows = list(reader.finish(2.0, []))
+    assert [row.cycle for row in rows if isinstance(row, ReadingRow)] == [0]
+    reader.close()
