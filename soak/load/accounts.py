@@ -49,15 +49,14 @@ class Accounts:
         tally.landed += 1
         job.answered = True
         took = now - job.intended
-        tally.response.record(took)
-        tally.service.record(now - job.fired)
+        tally.took(took, now - job.fired)
         if not good:
             tally.error(f"status_{status}")
         elif scenario.max_s is not None and took > scenario.max_s:
             tally.error("slow")
         if status in PUSH_BACK and not good:
             self.backoff.failed(now, f"status {status}", retry_after=retry_after)
-        else:
+        elif self.backoff.troubled:
             self.backoff.succeeded(now)
 
     def failed(self, job: Job, kind: str) -> None:
@@ -66,8 +65,7 @@ class Accounts:
         tally = job.tally
         tally.error(kind)
         if kind == "timeout" and not job.answered:
-            tally.response.record(now - job.intended)
-            tally.service.record(now - job.fired)
+            tally.took(now - job.intended, now - job.fired)
         self.backoff.failed(now, kind, hard=kind == "refused")
         if kind in ("refused", "connection"):
             self._unreachable()
@@ -79,8 +77,7 @@ class Accounts:
         if answered:
             now = self.now()
             job.tally.landed += 1
-            job.tally.response.record(now - job.intended)
-            job.tally.service.record(now - job.fired)
+            job.tally.took(now - job.intended, now - job.fired)
             self.backoff.succeeded(now)
         else:
             self.backoff.gave_up()

@@ -36,6 +36,7 @@ class BackOff:
         self._why = ""
         self._news: list[Outage] = []
         self.active = False
+        self.troubled = False  # something failed since the last answer: only then does an answer mean anything
         self.until = 0.0
 
     def admit(self, now: float) -> bool:
@@ -50,6 +51,7 @@ class BackOff:
     def succeeded(self, now: float) -> None:
         """The target answered."""
         self._failures = 0
+        self.troubled = False
         if self.active:
             self._news.append(Outage(self._started, now, self._why))
             self.active = self._probing = False
@@ -58,6 +60,7 @@ class BackOff:
     def failed(self, now: float, why: str, *, hard: bool = False, retry_after: float | None = None) -> None:
         """The target did not answer or pushed back; `hard` ones (refused, Retry-After) begin an outage at once."""
         self._failures += 1
+        self.troubled = True
         if self.active:
             if self._probing:
                 self._probing = False

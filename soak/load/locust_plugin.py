@@ -20,7 +20,7 @@ LOAD = json.loads(os.environ["SOAK_LOAD_SHAPE"])
 REPORT_S = 1.0
 
 
-class SoakShape(LoadTestShape):
+class SoakShape(LoadTestShape):  # type: ignore[misc]  # Locust has no types where mypy runs
     """The number of users that soak's shape wants now; ends with the loaded part."""
 
     def tick(self) -> tuple[int, float] | None:
@@ -61,7 +61,7 @@ class Counts:
 COUNTS = Counts()
 
 
-@events.request.add_listener
+@events.request.add_listener  # type: ignore[untyped-decorator]  # as above
 def count(response_time: float | None, exception: object, response: Any = None, **_: object) -> None:
     """Locust: a request is over."""
     COUNTS.requests += 1
@@ -72,7 +72,7 @@ def count(response_time: float | None, exception: object, response: Any = None, 
         COUNTS.errors[f"status_{status}" if status else type(exception).__name__] += 1
 
 
-@events.init.add_listener
+@events.init.add_listener  # type: ignore[untyped-decorator]  # as above
 def begin(environment: Any, **_: object) -> None:
     """Locust: it begins. One task a second for each user, unless users are what was asked for."""
     if LOAD["unit"] != "users":
@@ -81,7 +81,7 @@ def begin(environment: Any, **_: object) -> None:
     gevent.spawn(report_for_ever)
 
 
-@events.quitting.add_listener
+@events.quitting.add_listener  # type: ignore[untyped-decorator]  # as above
 def finish(**_: object) -> None:
     """Locust: it ends."""
     COUNTS.report()

@@ -47,7 +47,9 @@ class PooledConnection(Http1):
     def responded(self) -> None:
         """Count the response and go back to the pool."""
         job, self.job = self.job, None
-        if job is not None:
+        if job is None:  # an answer that nobody asked for: what else comes on this connection cannot be trusted
+            self.broke("malformed")
+        else:
             self.pool.finished(self, job)
 
     def broke(self, kind: str) -> None:
@@ -90,7 +92,7 @@ class Pool:
         status = connection.status
         retry_after = connection.retry_after if status in (429, 503) else None
         del self._busy[connection]
-        if connection.keep_alive and self._keep_now(job):
+        if connection.keep_alive and (self._keep or job.fired >= self._engine.resumed):
             connection.expect()
             self._idle.append(connection)
         else:
@@ -138,6 +140,3 @@ class Pool:
             connection.abort()
             if job is not None:
                 self._engine.accounts.cut(job)
-
-    def _keep_now(self, job: Job) -> bool:
-        return self._keep or job.fired >= self._engine.resumed

@@ -19,6 +19,8 @@ class SseParser:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of the events that are complete with `chunk`; ValueError when an event grows beyond all measure."""
+        if chunk[:6] == b"data: " and chunk[-2:] == b"\n\n" and self._simple(chunk):
+            return [chunk[6:-2]]
         text = self._rest + chunk if self._rest else chunk
         if not self._begun:
             if len(text) < len(_BOM) and _BOM.startswith(text):
@@ -33,6 +35,11 @@ class SseParser:
         if len(self._rest) + self._size > MAX_EVENT:
             raise ValueError("an event of more than 4 MiB")
         return self._events(lines)
+
+    def _simple(self, chunk: bytes) -> bool:
+        """One event of one line, as most are: no need to take it apart."""
+        between = self._begun and not self._rest and not self._data
+        return between and len(chunk) > 8 and chunk.count(b"\n") == 2 and b"\r" not in chunk
 
     def _events(self, lines: list[bytes]) -> list[bytes]:
         events = []

@@ -34,9 +34,18 @@ class Tally:
     lateness: Histogram = field(default_factory=Histogram)
     service: Histogram = field(default_factory=Histogram)
     response: Histogram = field(default_factory=Histogram)
+    prompt: Histogram = field(default_factory=Histogram)  # service and response of requests that left when intended
     first_message: Histogram = field(default_factory=Histogram)
     between_messages: Histogram = field(default_factory=Histogram)
     open: int = 0  # requests in flight: the tally lives until they ended
+
+    def took(self, response: float, service: float) -> None:
+        """Record both latencies of a request, in seconds."""
+        if response == service:  # always so in the closed model: counted once, given out twice
+            self.prompt.record(response)
+        else:
+            self.response.record(response)
+            self.service.record(service)
 
     def error(self, kind: str) -> None:
         """Count an error of this kind."""
@@ -142,6 +151,8 @@ class Tallies:
 
 
 def _delta(tally: Tally, t0: float, t1: float) -> LoadDelta:
+    tally.response.merge(tally.prompt)
+    tally.service.merge(tally.prompt)
     return LoadDelta(
         t0,
         t1,
@@ -169,4 +180,5 @@ def _reset(tally: Tally) -> None:
     tally.due = tally.sent = tally.landed = tally.dropped = tally.withheld = 0
     tally.errors, tally.faulted, tally.checks = {}, {}, {}
     tally.lateness, tally.service, tally.response = Histogram(), Histogram(), Histogram()
+    tally.prompt = Histogram()
     tally.first_message, tally.between_messages = Histogram(), Histogram()

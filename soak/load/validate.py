@@ -26,9 +26,13 @@ class JsonPath:
             name, index, quoted = found.groups()
             self._steps.append(int(index) if index is not None else name if name is not None else quoted)
             position = found.end()
+        only = self._steps[0] if len(self._steps) == 1 else None
+        self._name = only if isinstance(only, str) else None
 
     def of(self, document: Any) -> Any:
         """The value there; None when there is none."""
+        if self._name is not None:
+            return document.get(self._name) if isinstance(document, dict) else None
         for step in self._steps:
             if isinstance(step, int):
                 if not isinstance(document, list) or step >= len(document):

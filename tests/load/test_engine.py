@@ -189,6 +189,21 @@ def test_a_target_that_pushes_back_is_left_in_peace(serve: Serve) -> None:
     assert drive(plan(serve(answering(busy)).url, ScenarioPlan(count=20, status=(429,)))).total("landed") == 20
 
 
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(serve: Serve) -> None:
+    """A server that sends a second answer a little later: the connection goes, nothing is counted wrongly."""
+
+    async def twice(client: Client) -> None:
+        while True:
+            await client.head()
+            await client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            await asyncio.sleep(0.005)
+            await client.send(b"HTTP/1.1 500 Late\r\nContent-Length: 0\r\n\r\n")
+
+    outcome = drive(plan(serve(twice).url))
+    assert outcome.counts("errors") == {}
+    assert outcome.total("landed") == 20
+
+
 def test_a_stale_connection_costs_no_error(serve: Serve) -> None:
     """The server closes each connection after its first answer without saying so: reads are sent again."""
 
