@@ -1,0 +1,7 @@
+"""Paths of the shop."""
+
+from django.urls import path
+
+from shop import views
+
+urlpatterns = [path("orders", views.orders), path("health", views.health)]

@@ -1,0 +1,128 @@
+"""Every command shown in README.md and docs/ exists, and those marked `sh run` work as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from soak.cli import cli
+from tests.docs.blocks import ROOT, Block, blocks, documents, runnable
+from tests.e2e.soaking import free_port
+
+CONFIGURATION = """\
+[target]
+name = "service"
+command = [{python!r}, "service.py", "{port}"]
+url = "http://127.0.0.1:{port}"
+
+[load]
+cycle = "2s"
+cycles = 3
+quiet = "700ms"
+low = 5
+high = 20
+
+[[scenario]]
+name = "work"
+path = "/work"
+"""
+# A verdict of 1 or 3 is an answer like any other: three cycles of two seconds are not here to find anything.
+PRELUDE = """\
+set -eu
+soak() {
+    local code=0
+    command soak "$@" || code=$?
+    case " $* " in *" run "* | *" check "* | *" compare "*)
+        case "$code" in 1 | 3) return 0 ;; esac ;;
+    esac
+    return "$code"
+}
+"""
+SHORT = (  # what is written for a night is run in seconds
+    (re.compile(r"--cycles \d+"), "--cycles 3"),
+    (re.compile(r"--cycle \d+\w+"), "--cycle 2s"),
+)
+RUNNABLE = [path for path in documents() if runnable(path)]
+
+
+def lines(block: Block) -> Iterator[str]:
+    """Its commands: continued lines joined, comments gone."""
+    for line in block.text.replace("\\\n", " ").splitlines():
+        command = re.sub(r"(^|\s)#.*$", "", line).strip()
+        if command:
+            yield command
+
+
+def calls() -> Iterator[tuple[str, list[str]]]:
+    """(place, words after `soak`) of every call in every block."""
+    for path in documents():
+        for block in blocks(path, "sh"):
+            for line in lines(block):
+                for part in re.split(r"&&|\|\||;|\|", line):
+                    words = [word for word in part.split() if not re.match(r"^[A-Z_]+=", word)]
+                    if words and words[0].rpartition("/")[2] == "soak":
+                        yield block.place, words[1:]
+
+
+def test_every_command_and_option_shown_exists() -> None:
+    """Also in blocks that are not executed: the command is there, and so is each of its options."""
+    seen = 0
+    for place, words in calls():
+        seen += 1
+        command: click.Command = cli
+        known = {name for param in cli.params for name in param.opts}
+        with click.Context(cli, info_name="soak") as context:
+            for word in words:
+                name = word.partition("=")[0]
+                if word.startswith("-"):
+                    known |= {name for param in command.params for name in param.opts} | {"-h", "--help"}
+                    assert name in known, f"{place}: {' '.join(words)}: no option {name}"
+                elif isinstance(command, click.Group) and (below := command.get_command(context, word)) is not None:
+                    command = below
+        assert command is not cli or {"--version", "--help", "-h"} & set(words), f"{place}: {' '.join(words)}"
+    assert seen >= 20
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A project with the tiny target, its configuration, and a copy of the examples."""
+    port = free_port()
+    shutil.copy(Path(__file__).with_name("service.py"), tmp_path)
+    (tmp_path / "soak.toml").write_text(CONFIGURATION.format(python=sys.executable, port=port))
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns(".venv", "node_modules"))
+    (tmp_path / "home").mkdir()
+    yield tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: path.name)
+def test_runnable_blocks_work(path: Path, folder: Path) -> None:
+    """Executed in the order of the document, in one folder; the first that fails is named with its output."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SOAK_")}
+    env = {**clean, "PATH": f"{Path(sys.executable).parent}:{clean['PATH']}", "HOME": str(folder / "home")}
+    for block in runnable(path):
+        script = block.text
+        for pattern, instead in SHORT:
+            script = pattern.sub(instead, script)
+        done = subprocess.run(
+            ["bash", "-c", PRELUDE + script],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, (
+            f"{block.place} ended with {done.returncode}:\n{script}\n{done.stdout}{done.stderr}"
+        )
