@@ -16,7 +16,7 @@ app = Flask(__name__)
 def header() -> str:
     """The first line of the template."""
     if LEAK:
-        file = TEMPLATE.open(encoding="utf-8")  # noqa: SIM115 - the leak that this example shows
+        file = TEMPLATE.open(encoding="utf-8")
         OPENED.append(file)
         return file.readline()
     with TEMPLATE.open(encoding="utf-8") as file:

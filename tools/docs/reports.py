@@ -38,8 +38,8 @@ _SERIES = """\
 ## Series
 
 `gates`: its total decides the verdict. `pss` gates in place of `rss` when the processes of the target share pages.
-Every series is kept for the total and, when there are several processes, for each `<pid>:<role>`. `outside`: from `/proc`, at
-every sample. `inside`: from the agent, once in each trough.
+Every series is kept for the total and, when there are several processes, for each `<pid>:<role>`.
+`outside`: from `/proc`, at every sample. `inside`: from the agent, once in each trough.
 """
 _EVIDENCE = """\
 ## Evidence
