@@ -22,9 +22,9 @@ ADVICE: dict[str, Advice] = {
         "Check target.url and target.ready, or give it longer with target.startup_timeout.",
     ),
     "agent_not_met": Advice(
-        "No agent has answered in {name}, and agent.enabled is \"on\".",
+        'No agent has answered in {name}, and agent.enabled is "on".',
         "See that its command runs CPython 3.9 or newer without -I or -S, or call soak_agent.start() in it; "
-        "with agent.enabled = \"auto\" it is soaked from outside only.",
+        'with agent.enabled = "auto" it is soaked from outside only.',
     ),
     "agent_missing": Advice(
         "The package {name} is not part of this installation.",
@@ -119,6 +119,14 @@ ADVICE: dict[str, Advice] = {
         "{count} records of the end of the run could not be stored: {why}.",
         "See that the disk of the store has room and nobody locks it for long; what was stored before is kept.",
     ),
+    "store_locked": Advice(
+        "Another daemon works with the store {url}: {holder}.",
+        "Stop that one, or give this one a store of its own with `--store URL`.",
+    ),
+    "reload_needs_restart": Advice(
+        "{key} cannot change while the daemon runs.",
+        "Restart the daemon to change it; until then it goes on with the old configuration.",
+    ),
     "store_driver": Advice(
         "A Postgres store needs {module}, which is not installed.",
         "Install it with `pip install 'soak[postgres]'`.",
@@ -174,6 +182,10 @@ ADVICE: dict[str, Advice] = {
     "target_not_started": Advice(
         "The target {command} could not be started: {why}.",
         "Check target.command and target.cwd; the command is run without a shell.",
+    ),
+    "web_port": Advice(
+        "The web part cannot listen on {listen}: {why}.",
+        "Give it another address with web.listen; soaking goes on without it.",
     ),
 }
 

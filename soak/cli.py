@@ -46,6 +46,11 @@ COMMANDS: dict[str, Entry] = {
         "Run one soak: start or attach, cycle, analyse, report.",
         ("soak run", "soak run --cycles 8 --cycle 60s --json report.json", "soak run -c service.toml --html soak.html"),
     ),
+    "daemon": Entry(
+        "Run as a service: soaks on the schedule until SIGTERM.",
+        ("soak daemon", "soak daemon -c /etc/soak/soak.toml --log-format json"),
+    ),
+    "status": Entry("Say what the daemon is doing now.", ("soak status", "soak status --json")),
     "runs": Entry("List the stored runs.", ("soak runs", "soak runs --store sqlite:///soak.db")),
     "report": Entry(
         "Show the findings of a stored run.",

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TextIO
 
+_context: dict[str, object] = {}  # of this process: one run at a time
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -24,10 +25,34 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line.update({name: value for name, value in record.__dict__.items() if name not in _OWN})
+        line.update(_context)
+        line.update(_extra(record))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """One record, one readable line, with the same ids at its end: `run=12 cycle=3`."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line, without a traceback."""
+        ids = {**_context, **_extra(record)}
+        return super().formatMessage(record) + "".join(f" {name}={value}" for name, value in ids.items())
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {name: value for name, value in record.__dict__.items() if name not in _OWN}
+
+
+def bind(**ids: object) -> None:
+    """From now on every line has these ids (run, cycle); None takes one back."""
+    global _context
+    known = {**_context, **ids}
+    _context = {name: value for name, value in known.items() if value is not None}
 
 
 def configure(*, verbose: int, quiet: bool, log_format: str, stream: TextIO | None = None) -> None:
@@ -36,8 +61,7 @@ def configure(*, verbose: int, quiet: bool, log_format: str, stream: TextIO | No
     May be called again; the last call counts. A record is written with one call, so that lines of threads stay whole.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
-    handler.setFormatter(JsonFormatter() if log_format == "json" else text)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logger = logging.getLogger("soak")
     logger.handlers[:] = [handler]
     logger.setLevel(_LEVELS.get(-1 if quiet else verbose, logging.DEBUG))

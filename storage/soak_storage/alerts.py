@@ -75,15 +75,20 @@ class Alerts:
         self._channels = tuple(channels)
         self._repeat = repeat
 
-    def update(self, name: str, run_id: int, findings: Iterable[Finding], now: float) -> None:
-        """Take over what a run of target `name` found: raise what is new, repeat what is due, resolve what is gone."""
+    def update(
+        self, name: str, run_id: int, findings: Iterable[Finding], now: float, *, resolve: bool = True
+    ) -> None:
+        """Take over what a run of target `name` found: raise what is new, repeat what is due, resolve what is gone.
+
+        Not `resolve` for a run that could not have found it: it was cut short, or is inconclusive.
+        """
         found = {finding.fingerprint: finding for finding in findings}
         with self._store.writing() as connection:
             known = {alert.fingerprint: alert for alert in _select(connection, OPEN, alerts.c.name == name)}
             for fingerprint, finding in found.items():
                 self._see(connection, known.get(fingerprint), finding, run_id, now)
             for fingerprint, alert in known.items():
-                if fingerprint not in found:
+                if resolve and fingerprint not in found:
                     _set(connection, alert.id, resolved=now, open_key=None)
                     self._announce(connection, alert.id, "resolved", now)
 

@@ -1,0 +1,99 @@
+"""Delivers what the alerts of a store have to announce: apart from the soak, again and again until it arrived."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from soak.alerts.channels import Channel, Undeliverable
+from soak_storage.alerts import Alerts, Delivery
+
+LOG = logging.getLogger(__name__)
+BACK_OFF = (1.0, 2.0, 4.0, 15.0, 60.0, 300.0, 900.0)  # seconds before the next try
+PATIENCE = 24 * 3600.0  # seconds: an announcement that could not be made for a day is given up
+_LAST = BACK_OFF[-1]
+ATTEMPTS = len(BACK_OFF) + int((PATIENCE - sum(BACK_OFF)) / _LAST)
+LOOK_EVERY = 1.0  # seconds between two looks for what is due
+
+
+class AlertSender:
+    """A part of the daemon, in a thread of its own: a webhook that hangs delays other announcements and nothing else.
+
+    What is to be announced is in the store, so a daemon that is killed announces it after its next start.
+    """
+
+    name = "alerts"
+
+    def __init__(
+        self, alerts: Alerts, channels: Mapping[str, Channel], *, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._alerts = alerts
+        self._channels = channels
+        self._wall = wall
+
+    def use(self, alerts: Alerts, channels: Mapping[str, Channel]) -> None:
+        """Deliver these, on these channels, from now on."""
+        self._alerts, self._channels = alerts, channels
+
+    def initialize(self) -> None:
+        """Nothing to start."""
+
+    def loop(self, now: float) -> float:
+        """Deliver what is due; when to look again, in seconds."""
+        for delivery in self._alerts.due(self._wall()):
+            self._deliver(delivery)
+        return LOOK_EVERY
+
+    def shutdown(self) -> None:
+        """One last try for what is new: the alerts of the run that has just been ended."""
+        for delivery in self._alerts.due(self._wall()):
+            if delivery.attempts == 0:
+                self._deliver(delivery)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        channel = self._channels.get(delivery.channel)
+        if channel is None:
+            self._alerts.failed(delivery.id, "the configuration no longer has this channel", None)
+            return
+        try:
+            channel(message_of(delivery))
+        except Undeliverable as error:
+            self._again(delivery, str(error))
+        else:
+            self._alerts.delivered(delivery.id)
+
+    def _again(self, delivery: Delivery, why: str) -> None:
+        tried = delivery.attempts + 1
+        pause = BACK_OFF[min(delivery.attempts, len(BACK_OFF) - 1)]
+        given_up = tried >= ATTEMPTS
+        LOG.warning(
+            "alert %s could not be announced by %s (try %d): %s%s",
+            delivery.alert.fingerprint,
+            delivery.channel,
+            tried,
+            why,
+            "; given up" if given_up else f"; next try in {pause:g} s",
+        )
+        self._alerts.failed(delivery.id, why, None if given_up else self._wall() + pause)
+
+
+def message_of(delivery: Delivery) -> dict[str, Any]:
+    """What a channel gets: one flat object, `schema` soak.alert/1."""
+    alert = delivery.alert
+    known = {key: value for key, value in alert.detail.items() if value is not None}
+    return {
+        "schema": "soak.alert/1",
+        "occasion": delivery.occasion,
+        "target": alert.name,
+        "fingerprint": alert.fingerprint,
+        "severity": alert.severity,
+        "message": alert.message,
+        "run": alert.last_run,
+        "first_run": alert.first_run,
+        "raised": alert.raised,
+        "resolved": alert.resolved,
+        "times": alert.times,
+        **{key: value for key, value in known.items() if key != "run"},
+    }

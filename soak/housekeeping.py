@@ -1,0 +1,38 @@
+"""Keeps the store bounded while the daemon runs: one small batch at a time, and samples are stored in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from soak_storage import Store, StoreUnavailable
+from soak_storage.retention import Retention
+
+EVERY = 3600.0  # seconds between two looks for what is too old
+PAUSE = 0.2  # seconds between two batches
+LATER = 60.0  # seconds when the store cannot be used now
+
+
+class Housekeeping:
+    """A part of the daemon: thins old samples and deletes old runs (storage.retain)."""
+
+    name = "housekeeping"
+
+    def __init__(self, store: Store, retain: float, *, wall: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._wall = wall
+        self.retain = retain
+
+    def initialize(self) -> None:
+        """Look afresh, also for what another `retain` lets go."""
+        self._retention = Retention(self._store, retain=self.retain)
+
+    def loop(self, now: float) -> float:
+        """One batch."""
+        try:
+            return PAUSE if self._retention.step(self._wall()) else EVERY
+        except StoreUnavailable:  # the recorder says so already, and its samples come first
+            return LATER
+
+    def shutdown(self) -> None:
+        """Nothing to end: a batch is a transaction."""

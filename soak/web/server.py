@@ -1,0 +1,90 @@
+"""The web part of the daemon: uvicorn in a thread, on a socket that is opened first, so that a taken port is said."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import uvicorn
+
+from soak.config import Web
+from soak.errors import SoakError
+from soak.standing import Standing
+from soak.web.address import address_of
+from soak.web.app import make_app
+from soak.web.guard import is_loopback
+
+LOOK_EVERY = 1.0  # seconds between two looks whether it still serves
+STOP_SECONDS = 5.0
+CONNECTIONS = 50  # at once: a dashboard in some browsers and a Prometheus
+
+
+class WebPart:
+    """A part of the daemon."""
+
+    name = "web"
+
+    def __init__(self, standing: Standing, settings: Web) -> None:
+        self.settings = settings
+        self._standing = standing
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._socket: socket.socket | None = None
+
+    @staticmethod
+    def problems(settings: Web) -> Iterator[tuple[str, str, str]]:
+        """(key, found, allowed) of what may not be."""
+        host, _ = address_of(settings.listen)
+        if not is_loopback(host) and not settings.token:
+            allowed = "an address of this machine alone such as 127.0.0.1:8765, or web.token as well"
+            yield "web.listen", repr(settings.listen), allowed
+
+    @property
+    def port(self) -> int:
+        """Where it listens; with port 0 in the settings, the one that was free."""
+        assert self._socket is not None
+        return int(self._socket.getsockname()[1])
+
+    def initialize(self) -> None:
+        """Listen. SoakError `web_port` when the address is taken."""
+        host, port = address_of(self.settings.listen)
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._socket = socket.create_server((host, port), family=family)
+        except OSError as error:
+            raise SoakError("web_port", listen=self.settings.listen, why=error.strerror) from error
+        app = make_app(self._standing, host=host, token=self.settings.token)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="soak-http", daemon=True)
+        self._thread.start()
+
+    def loop(self, now: float) -> float:
+        """See that it still serves."""
+        assert self._thread is not None
+        if not self._thread.is_alive():
+            raise SoakError("web_port", listen=self.settings.listen, why="the server ended")
+        return LOOK_EVERY
+
+    def shutdown(self) -> None:
+        """Close what is open and stop listening."""
+        server, thread, listening = self._server, self._thread, self._socket
+        self._server = self._thread = self._socket = None
+        if server is not None and thread is not None:
+            server.should_exit = True
+            thread.join(STOP_SECONDS)
+        if listening is not None:
+            listening.close()
