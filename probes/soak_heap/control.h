@@ -79,13 +79,20 @@ static void after_fork_in_child(void) {
 
 /* --- installing the hooks --------------------------------------------------------------------------------------- */
 
-/* Is the process's malloc ours? (The name malloc in this file means whoever provides it, so it cannot be compared.) */
+/* Does the process's malloc come through us? Asked by watching the countdown: the address tells nothing, because a
+   program that is not position-independent answers with a place of its own that jumps to ours. */
 EXPORT int soak_heap_native(void) {
-#ifdef SOAK_WITHOUT_NATIVE
-    return 0;
-#else
-    return dlsym(RTLD_DEFAULT, "malloc") == (void *)our_malloc;
-#endif
+    void *(*allocate)(size_t);
+    void (*release_it)(void *);
+    int64_t kept = mine.countdown, moved;
+    void *p;
+    if (!find(&allocate, "malloc", NULL) || !find(&release_it, "free", NULL)) return 0;
+    mine.countdown = INT64_MAX;
+    p = allocate(16);
+    moved = INT64_MAX - mine.countdown;
+    release_it(p);
+    mine.countdown = kept;
+    return moved != 0;
 }
 
 static struct {

@@ -52,8 +52,6 @@ EXPORT void *malloc(size_t n) {
     return p;
 }
 
-extern __typeof(malloc) our_malloc __attribute__((alias("malloc"), visibility("hidden")));
-
 EXPORT void free(void *p) {
     if (UNLIKELY(is_early(p)) || UNLIKELY(!READY())) return;
     freeing(p);
