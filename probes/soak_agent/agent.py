@@ -9,19 +9,20 @@ import os
 import sys
 
 from . import PROTOCOL
-from .births import Births
+from .births import OWN_THREADS, Births, installed
 from .handles import Handles
 from .headroom import room_for
 from .heap import TRACE_BYTES, Off, choose
 from .holders import Holders, type_name
 from .names import Names
+from .native import Native
 from .server import Server
 from .stdlib import load, read_file
 from .tasks import living_tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 TOP = 60  # stacks sent by size, and as many by growth
@@ -39,11 +40,12 @@ class Agent:
         self.clock = load("time").perf_counter
         self.count_elements = load("_collections")._count_elements
         self.pid = os.getpid()
-        self.main_ident = load("_thread").get_ident()
+        self.main_ident = _main_ident()
         self.heap: Off = Off()
         self.heap_why = ""
         self.names = Names()
         self.holders = Holders()
+        self.malloc: Native | None = None
         self.baseline: dict[int, int] = {}
         self.type_baseline: dict[str, int] = {}
         self.operations = {
@@ -51,41 +53,22 @@ class Agent:
             "read": self.read,
             "mark": self.mark,
             "holders": self.who_holds,
+            "native": self.native,
             "heap": self.switch_heap,
             "detach": self.detach,
         }
-        self.server = Server(settings["SOAK_AGENT_DIR"], self.answer, self.look)
+        self.server = Server(settings["SOAK_AGENT_DIR"], self.answer, self.look, OWN_THREADS)
 
     def begin(self) -> None:
         """Open the socket, listen for births, choose the heap backend, and serve when all of it is there."""
         self.server.open()
-        self.births = Births(self.server.wake_read, self.server.idents)
+        self.births = Births(self.server.wake_read)
         self.handles = Handles(self.births)
         if self.settings.get("SOAK_AGENT_HANDLES", "1") != "0":
             self.births.start()
         frames, interval = self._number("SOAK_AGENT_FRAMES", 1), self._number("SOAK_AGENT_INTERVAL", 0)
         self.heap, self.heap_why = choose(self.settings.get("SOAK_AGENT_HEAP", "auto"), frames, interval)
-        os.register_at_fork(
-            before=self._unheard(self.server.pause),
-            after_in_parent=self._unheard(self.server.resume),
-            after_in_child=self._unheard(self.reborn),
-        )
         self.server.restart()
-
-    def _unheard(self, act: Any) -> Any:
-        """`act` as something that never raises and whose own handles are not noted as the target's."""
-        idents, ident = self.server.idents, load("_thread").get_ident
-
-        def quiet() -> None:
-            idents.add(ident())
-            try:
-                act()
-            except Exception:
-                pass
-            finally:
-                idents.discard(ident())
-
-        return quiet
 
     def _number(self, name: str, default: int) -> int:
         try:
@@ -103,7 +86,7 @@ class Agent:
         self.pid = os.getpid()
         self.baseline, self.type_baseline = {}, {}
         self.main_ident = load("_thread").get_ident()
-        self.server.idents.intersection_update((self.main_ident,))
+        OWN_THREADS.intersection_update((self.main_ident,))
         self.births.threads.clear()
         self.births.forks = []
         self.handles.clear()
@@ -140,7 +123,7 @@ class Agent:
         if isinstance(cycle, int):
             self.heap.mark(cycle + 1)
         inodes = set(self.server.inodes.values())
-        groups, failed = self.handles.read(inodes, {self.main_ident, *self.server.idents}, HANDLE_GROUPS)
+        groups, failed = self.handles.read(inodes, {self.main_ident, *OWN_THREADS}, HANDLE_GROUPS)
         tmp_files, tmp_bytes = self.handles.tmp_totals()
         return {
             "pid": self.pid, "mode": self.heap.name, "frames": self.heap.frames, "traced_bytes": traced,
@@ -211,6 +194,12 @@ class Agent:
         ours = {id(value) for table in tables for value in (table, vars(table), *vars(table).values())}
         return self.holders.read(request, ours)
 
+    def native(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What malloc holds: see `Native.read`; free pages are given back only when `trim` asks for it."""
+        if self.malloc is None:
+            self.malloc = Native()
+        return self.malloc.read(bool(request.get("trim")))
+
     def switch_heap(self, request: dict[str, Any]) -> dict[str, Any]:
         """Change the heap backend: `mode`, `frames`, `interval`; what was known by the old one is forgotten."""
         self.heap.stop()
@@ -226,13 +215,22 @@ class Agent:
         self.server.leave()
         global _agent
         _agent = None
-        remains = ["three fork hooks that return at once"]
-        if self.births.hooked:
+        remains = ["modules named _soak_*", "three fork hooks that return at once"]
+        if installed():
             remains.append("an audit hook with nothing to look for")
+        if self.heap.name == "sampler":
+            remains.append("the sampler's library, mapped and unhooked")
         return {"remains": remains}
 
 
+def _main_ident() -> int:
+    """Of the main thread, also when another one lets us in; the calling thread where `threading` is not loaded."""
+    main = getattr(sys.modules.get("threading"), "_main_thread", None)
+    return int(getattr(main, "_ident", None) or load("_thread").get_ident())
+
+
 _agent: Agent | None = None
+_forks = False  # whether the fork hooks are there: they cannot be removed
 
 
 def running() -> bool:
@@ -242,10 +240,38 @@ def running() -> bool:
 
 def begin(settings: Mapping[str, str]) -> bool:
     """Start with `settings` (the SOAK_AGENT_* variables); False when there is no folder to serve in."""
-    global _agent
+    global _agent, _forks
     if _agent is not None or not settings.get("SOAK_AGENT_DIR"):
         return _agent is not None
-    agent = Agent(dict(settings))
-    agent.begin()
-    _agent = agent
+    ident = load("_thread").get_ident()
+    OWN_THREADS.add(ident)
+    try:
+        agent = Agent(dict(settings))
+        agent.begin()
+        _agent = agent
+    finally:
+        OWN_THREADS.discard(ident)
+    if not _forks:
+        _forks = True
+        before, parent, child = (_at_fork(part) for part in ("pause", "resume", "reborn"))
+        os.register_at_fork(before=before, after_in_parent=parent, after_in_child=child)
     return True
+
+
+def _at_fork(part: str) -> Callable[[], None]:
+    """A hook that never raises, whose own handles are not noted, and that does nothing without an agent."""
+    ident = load("_thread").get_ident
+
+    def act() -> None:
+        agent, caller = _agent, ident()
+        if agent is None:
+            return
+        OWN_THREADS.add(caller)
+        try:
+            getattr(agent if part == "reborn" else agent.server, part)()
+        except Exception:
+            pass
+        finally:
+            OWN_THREADS.discard(caller)
+
+    return act

@@ -32,22 +32,27 @@ OBJECTS = 100_000  # addresses remembered before the dead are swept out
 TMP_PLACES = (os.environ.get("TMPDIR") or "/tmp", "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked at, not used
 TMP = tuple({os.path.join(os.path.realpath(place), "") for place in TMP_PLACES})
 
+OWN_THREADS: set[int] = (
+    set()
+)  # identifiers of threads that are not listened to: ours, and the target's while it is ours
+_handlers: dict[str, Any] = {}
+_installed = False
+
 
 class Births:
     """Tables of births; `fds`, `socks`, `threads`, `tasks`, `tmp` by key, `forks` in order of time."""
 
-    def __init__(self, spare: int, own: set[int]) -> None:
+    def __init__(self, spare: int) -> None:
         self.spare = spare  # a descriptor of ours: duplicating it shows which number comes next
-        self.own = own  # identifiers of threads that are not listened to
         self.clock = load("time").monotonic
         self.boot_clock = load("time").clock_gettime
         self.ident = load("_thread").get_ident
         self.ref = load("_weakref").ref
-        self.handlers: dict[str, Any] = {}
+        self.handlers = _handlers
         self.current_task: Any = None
         self.running_loop: Any = None
         self.undo: list[Callable[[], None]] = []
-        self.hooked = self.threads_hooked = self.tasks_hooked = False
+        self.threads_hooked = self.tasks_hooked = False
         self.armed: set[str] = set()  # names of coroutines whose tasks are noted
         self.window, self.left = 0.0, 0
         self.clear()
@@ -64,9 +69,7 @@ class Births:
 
     def start(self) -> None:
         """Begin to listen; the hook itself is installed once in the life of the process."""
-        if not self.hooked:
-            self.hooked = True
-            sys.addaudithook(_hook(self.handlers, self.own, self.ident))
+        _install()
         self.handlers.update(
             {
                 "open": self._open, "socket.__new__": self._socket, "subprocess.Popen": self._popen,
@@ -262,9 +265,20 @@ def _facts(number: int) -> os.stat_result | None:
         return None
 
 
-def _hook(handlers: dict[str, Any], own: set[int], ident: Any) -> Any:
-    find = handlers.get
+def _install() -> None:
+    """The hook, once in the life of the process: it cannot be removed, and a second agent uses the first one's."""
+    global _installed
+    if not _installed:
+        _installed = True
+        sys.addaudithook(_hook(_handlers.get, OWN_THREADS, load("_thread").get_ident))
 
+
+def installed() -> bool:
+    """Whether this process has our audit hook."""
+    return _installed
+
+
+def _hook(find: Any, own: set[int], ident: Any) -> Any:
     def hook(event: str, args: Any) -> None:
         handler = find(event)
         if handler is not None and ident() not in own:

@@ -26,13 +26,20 @@ PEERCRED_BYTES = 12  # struct ucred: pid, uid, gid
 
 
 class Server:
-    """Answers one JSON line with one JSON line; `answer` maps a request to a reply, `look` runs while starting up."""
+    """Answers one JSON line with one JSON line.
+
+    `answer` maps a request to a reply, `look` runs while starting up, `idents` is told which threads are ours.
+    """
 
     def __init__(
-        self, directory: str, answer: Callable[[dict[str, Any]], dict[str, Any]], look: Callable[[], None]
+        self,
+        directory: str,
+        answer: Callable[[dict[str, Any]], dict[str, Any]],
+        look: Callable[[], None],
+        idents: set[int],
     ) -> None:
         self.directory = directory
-        self.idents: set[int] = set()  # of our threads, and of a thread of the target while it works for us
+        self.idents = idents
         self.answer = answer
         self.look = look
         self.thread_id = 0
