@@ -25,9 +25,18 @@ class Used:
     cpu: float
 
 
-def used(command: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Used:
+def used(
+    command: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd: Path | None = None, quiet: bool = False
+) -> Used:
     """Run a command to its end; SystemExit when it fails."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(env or os.environ), cwd=cwd)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if quiet else None,
+        text=True,
+        env=dict(env or os.environ),
+        cwd=cwd,
+    )
     assert process.stdout is not None
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -37,11 +46,21 @@ def used(command: Sequence[str | Path], env: Mapping[str, str] | None = None, cw
     return Used(out, usage.ru_utime + usage.ru_stime)
 
 
+def real_time() -> list[str]:
+    """What to put before a command to give it real-time priority; nothing where that is not allowed."""
+    wanted = ["chrt", "-f", "10"]
+    try:
+        allowed = subprocess.run([*wanted, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return []
+    return wanted if allowed else []
+
+
 def ours(
-    url: str, seconds: float, *settings: str, env: Mapping[str, str] | None = None
+    url: str, seconds: float, *settings: str, env: Mapping[str, str] | None = None, before: Sequence[str] = ()
 ) -> tuple[dict[str, Any], float]:
     """Summary and CPU seconds of our generator, parent and worker."""
-    command = [sys.executable, "-m", "benchmarks.load.ours", url, str(seconds), *settings]
+    command = [*before, sys.executable, "-m", "benchmarks.load.ours", url, str(seconds), *settings]
     done = used(command, {**os.environ, **(env or {})})
     return json.loads(done.out), done.cpu
 
@@ -65,7 +84,8 @@ def locust(folder: Path, url: str, seconds: float, users: int, pace: float | Non
     wait = f"wait_time = constant_throughput({pace})" if pace else ""
     (folder / "locustfile.py").write_text(LOCUSTFILE.format(pace=wait))
     flags = ["--headless", "--only-summary", "-u", str(users), "-r", str(users), "-t", f"{seconds}s", "--csv", "stats"]
-    done = used([program, "-f", "locustfile.py", "-H", url, *flags, "--loglevel", "ERROR"], cwd=folder)
+    command: list[str | Path] = [program, "-f", "locustfile.py", "-H", url, *flags, "--loglevel", "ERROR"]
+    done = used(command, cwd=folder, quiet=True)
     last = (folder / "stats_stats.csv").read_text().splitlines()[-1]
     return int(last.split(",")[2]), done.cpu
 
@@ -75,7 +95,7 @@ def wrk(url: str, seconds: float, connections: int) -> tuple[int, float]:
     program = peers.unpacked("wrk")
     if program is None:
         raise SystemExit("wrk could not be unpacked")
-    command = [program, "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency", url]
+    command: list[str | Path] = [program, "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency", url]
     done = used(command, peers.environment())
     found = re.search(r"(\d+) requests in", done.out)
     assert found is not None

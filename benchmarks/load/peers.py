@@ -67,12 +67,30 @@ def nginx(folder: Path, port: int, tls_port: int) -> Iterator[Path]:
     if program is None:
         raise SystemExit("nginx could not be unpacked: is this a Debian with its package lists (apt-get update)?")
     certificate = folder / "cert.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", folder / "key.pem"]
+    make: list[str | Path] = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    names: list[str | Path] = [
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-out",
+        certificate,
+        "-keyout",
+        folder / "key.pem",
+    ]
     subprocess.run([*make, *names], check=True, capture_output=True)
     folder.chmod(0o755)
     (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder, port=port, tls_port=tls_port))
-    command = [program, "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"]
+    command: list[str | Path] = [program, "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"]
     server = subprocess.Popen(command, env=environment())
     try:
         time.sleep(1.0)

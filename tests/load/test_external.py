@@ -37,7 +37,7 @@ def external(tmp_path: Path, url: str, script: str, **values: object) -> LoadPla
     """A plan with one command: this Python, this script."""
     (tmp_path / "script.py").write_text(script)
     scenario = ScenarioPlan("tool", "command", command=(sys.executable, "script.py", "argument"))
-    settings = {"cycle": 1.5, "cycles": 1, "quiet": 0.5, "low": 0.0, "high": 10.0, **values}
+    settings = {"cycle": 1.2, "cycles": 1, "quiet": 0.2, "low": 0.0, "high": 10.0, **values}
     return LoadPlan(url, (scenario,), folder=str(tmp_path), **settings)  # type: ignore[arg-type]
 
 
@@ -70,7 +70,7 @@ time.sleep(60)
 
 def test_a_command_ends_with_the_loaded_part_and_takes_its_children_along(tmp_path: Path) -> None:
     """Neither it nor its child is left when the quiet part has begun; being ended by us is no error."""
-    outcome = drive(external(tmp_path, "http://127.0.0.1:1", FOREVER, cycle=2.0, quiet=0.8))
+    outcome = drive(external(tmp_path, "http://127.0.0.1:1", FOREVER, cycle=1.5, quiet=0.5))
     assert outcome.counts("errors") == {}
     assert not any(alive(int(pid)) for pid in (tmp_path / "pids").read_text().split())
 

@@ -33,6 +33,7 @@ def test_two_workers_share_the_load_and_say_what_they_cost(serve: Serve) -> None
     assert max(delta.worker_rss for delta in outcome.deltas) > 1_000_000
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced_and_its_gap_is_recorded(serve: Serve) -> None:
     """Killed in the middle: a gap is reported, a new process goes on, and everything due is accounted for."""
     server = serve(hello)
@@ -91,7 +92,7 @@ def test_poll_never_blocks_and_fileno_tells_when_to_call_it(serve: Serve) -> Non
 def test_a_parent_that_does_not_listen_loses_nothing(serve: Serve) -> None:
     """Not polled until the end, the worker adds up: every request is reported, and the load was not held up."""
     server = serve(hello)
-    plan = LoadPlan(server.url, (ScenarioPlan(count=120),), cycle=2.5, cycles=1, quiet=0.5)
+    plan = LoadPlan(server.url, (ScenarioPlan(count=120),), cycle=1.5, cycles=1, quiet=0.3)
     generator = LoadGenerator(plan)
     generator.start(time.monotonic() + 0.4)
     worker = psutil.Process(generator.pids[0])

@@ -84,7 +84,7 @@ def call(url: str, method: str, message: dict[str, int], **values: object) -> Ou
     settings = {"kind": "grpc", "path": f"/soak.test.Memory/{method}", "body": body, "count": 5, **values}
     scenario = ScenarioPlan(**settings)  # type: ignore[arg-type]
     folder = str(settings.get("proto", "/")).rpartition("/")[0] or "."
-    return drive(LoadPlan(url, (scenario,), cycle=1.3, cycles=1, quiet=0.6, timeout=1.0, folder=folder))
+    return drive(LoadPlan(url, (scenario,), cycle=0.8, cycles=1, quiet=0.3, timeout=1.0, folder=folder))
 
 
 def test_a_unary_call_lands(memory: str) -> None:

@@ -140,7 +140,7 @@ _FIELDS = [b"Content-Length: ", b"Transfer-Encoding: chunked", b"Connection: clo
 GRAMMAR = st.sampled_from([*_START, *_FIELDS, b"5", b"0", b"hello", b"\x00", b"\xff", b"-1"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(st.one_of(GRAMMAR, st.binary(max_size=8)), max_size=30), st.booleans())
 def test_no_answer_crashes_or_hangs(pieces: list[bytes], head_only: bool) -> None:
     """Nonsense made of the grammar's own words ends exactly once, by the end of the connection at the latest."""
@@ -149,7 +149,7 @@ def test_no_answer_crashes_or_hangs(pieces: list[bytes], head_only: bool) -> Non
     assert connection.endings[0].partition(" ")[0] in ("status", "malformed", "closed")
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.integers(0, len(OK) - 1), st.binary(min_size=1, max_size=4), st.integers(1, 20))
 def test_a_damaged_answer_ends(place: int, damage: bytes, size: int) -> None:
     """A good answer with some bytes replaced, in pieces of any size."""
@@ -185,7 +185,7 @@ LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(LINES, max_size=20), st.sampled_from(["\n", "\r\n"]), st.integers(1, 12))
 def test_events_are_those_that_httpx_sse_reads(lines: list[str], end: str, size: int) -> None:
     """The same data in the same order, cut into pieces of any size."""
@@ -235,7 +235,7 @@ def test_a_message_in_fragments_is_put_together_around_a_ping() -> None:
     assert [(frame.opcode, frame.payload) for frame in found] == [(9, b"?"), (1, b"hello")]
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.binary(max_size=70_000))
 def test_our_frames_are_what_websockets_reads(payload: bytes) -> None:
     """Masked, with the right length; read back by the library's own parser."""
@@ -257,7 +257,7 @@ def _exactly(data: bytes) -> Any:
     return read
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(st.binary(max_size=20), max_size=10))
 def test_no_frame_crashes(pieces: list[bytes]) -> None:
     """Garbage is read, waited for or refused with ValueError."""

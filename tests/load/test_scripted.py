@@ -85,9 +85,9 @@ def play(tmp_path: Path, url: str, code: str, **scenario: object) -> Outcome:
     plan = LoadPlan(
         url,
         (ScenarioPlan(**values),),  # type: ignore[arg-type]
-        cycle=1.3,
+        cycle=1.0,
         cycles=1,
-        quiet=0.8,
+        quiet=0.5,
         timeout=0.2,
         folder=str(tmp_path),
     )

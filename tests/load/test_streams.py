@@ -50,7 +50,7 @@ def events(numbers: list[int], every: float = 0.0) -> Callable[[Client], object]
 def stream(url: str, kind: str = "sse", **scenario: object) -> Outcome:
     """Three streams, due at 0.1, 0.3 and 0.5 s; quiet after 0.6 s."""
     values = {"kind": kind, "count": 3, **scenario}
-    return drive(LoadPlan(url, (ScenarioPlan(**values),), cycle=0.9, cycles=1, quiet=0.3, timeout=0.5))  # type: ignore[arg-type]
+    return drive(LoadPlan(url, (ScenarioPlan(**values),), cycle=0.75, cycles=1, quiet=0.15, timeout=0.5))  # type: ignore[arg-type]
 
 
 ALL = ("order", "no-duplicates", "all-delivered")
