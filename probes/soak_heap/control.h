@@ -60,20 +60,23 @@ static __thread int fork_locked __attribute__((tls_model("initial-exec")));
 
 static void before_fork(void) {
     if (mine.busy) return;
-    pthread_mutex_lock(&lock);
+    forking++;
+    pthread_mutex_lock(&lock); /* whoever has it is inside the sampler and waits for nobody */
     fork_locked = mine.busy = 1;
 }
 
 static void after_fork_in_parent(void) {
     if (!fork_locked) return;
     fork_locked = mine.busy = 0;
+    forking--;
     pthread_mutex_unlock(&lock);
 }
 
 static void after_fork_in_child(void) {
     pthread_mutex_init(&lock, NULL);
     fork_locked = mine.busy = 0;
-    pins = 0;
+    forking = 0;
+    pins = unpinned = 0;
     in_flight = 0;
 }
 
@@ -190,7 +193,7 @@ EXPORT int soak_heap_start(double bytes, char *why, size_t size) {
     pthread_mutex_lock(&lock);
     ok = samples_open() && book_open();
     interval = bytes;
-    pins = 0;
+    pins = unpinned = 0;
     epoch++;
     pthread_mutex_unlock(&lock);
     if (!ok) return forget_everything(), refuse(why, size, "no memory");

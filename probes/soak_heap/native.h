@@ -118,7 +118,7 @@ EXPORT int posix_memalign(void **out, size_t alignment, size_t n) {
 EXPORT void *valloc(size_t n) {
     void *p;
     if (UNLIKELY(!READY())) return NULL;
-    p = real.memalign(4096, n);
+    p = real.memalign((size_t)getpagesize(), n);
     allocated(p, n, DOMAIN_MALLOC, CALLER);
     return p;
 }
@@ -148,7 +148,10 @@ RARE static int unmapped(uintptr_t from, size_t size) {
     int error = errno, cut = 0;
     if (mine.busy) return 0;
     mine.busy = 1;
-    pthread_mutex_lock(&lock);
+    if (!lock_tables()) {
+        mine.busy = 0;
+        return 0;
+    }
     for (uint32_t i = 0; live.mapped && i < live.size; i++) {
         const struct sample *s = &live.slot[i];
         while (s->address && s->domain == DOMAIN_MMAP && s->address < to && from < s->address + s->size) {

@@ -52,12 +52,14 @@ static __thread struct {
 } mine __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic int forking; /* a fork holds the lock: nobody may wait for it */
 static _Atomic int active;
 static _Atomic uint32_t epoch;
 static _Atomic int in_flight; /* threads inside take_sample */
 static _Atomic int cycle = -1;
 static _Atomic double interval = 65536;
 static uint32_t pins; /* samples taken out by a realloc under way: their stack numbers must stay */
+static _Atomic uint32_t unpinned; /* of those, how many came back while a fork had the lock */
 static struct {
     _Atomic uint64_t taken, dropped, foreign;
 } counts;
@@ -78,12 +80,36 @@ static int first_in_epoch(void) {
     return mine.countdown >= 0;
 }
 
+/* The lock, for the hooks. While a fork holds it nobody waits: the forking thread may itself be waiting, in another
+   library's fork handler, for something that our caller holds. What could not be noted is a sample lost, or one that
+   stays until its address is used again. */
+static int lock_tables(void) {
+    struct timespec until;
+    if (LIKELY(!pthread_mutex_trylock(&lock))) return 1;
+    do {
+        if (atomic_load_explicit(&forking, memory_order_acquire)) return 0;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 1000000;
+        if (until.tv_nsec >= 1000000000) until.tv_nsec -= 1000000000, until.tv_sec++;
+    } while (pthread_mutex_timedlock(&lock, &until));
+    return 1;
+}
+
+static int still_pinned(void) {
+    uint32_t back = atomic_exchange_explicit(&unpinned, 0, memory_order_relaxed);
+    pins -= back < pins ? back : pins;
+    return pins != 0;
+}
+
 static void record(const struct sample *fresh, const struct walk *w, uintptr_t caller) {
     struct sample s = *fresh;
     uint32_t stack;
-    pthread_mutex_lock(&lock);
+    if (!lock_tables()) {
+        counts.dropped++;
+        return;
+    }
     if (atomic_load_explicit(&active, memory_order_relaxed) && live.size) {
-        if (compact_due() && !pins) compact();
+        if (compact_due() && !still_pinned()) compact();
         stack = intern_stack(w, caller);
         s.stack = stack - 1;
         if (!stack || !samples_put(&s)) counts.dropped++;
@@ -122,9 +148,10 @@ RARE static void forget(const void *p) {
     int error = errno;
     if (mine.busy) return; /* a signal handler inside the sampler: the sample stays until its address comes again */
     mine.busy = 1;
-    pthread_mutex_lock(&lock);
-    samples_take((uintptr_t)p, &gone);
-    pthread_mutex_unlock(&lock);
+    if (lock_tables()) {
+        samples_take((uintptr_t)p, &gone);
+        pthread_mutex_unlock(&lock);
+    }
     mine.busy = 0;
     errno = error;
 }
@@ -139,13 +166,14 @@ RARE static int set_aside(const void *p, struct aside *old) {
     int found = 0, error = errno;
     if (mine.busy) return 0;
     mine.busy = 1;
-    pthread_mutex_lock(&lock);
-    if (samples_take((uintptr_t)p, &old->sample)) {
-        old->epoch = epoch;
-        found = 1;
-        pins++;
+    if (lock_tables()) {
+        if (samples_take((uintptr_t)p, &old->sample)) {
+            old->epoch = epoch;
+            found = 1;
+            pins++;
+        }
+        pthread_mutex_unlock(&lock);
     }
-    pthread_mutex_unlock(&lock);
     mine.busy = 0;
     errno = error;
     return found;
@@ -155,12 +183,15 @@ RARE static int set_aside(const void *p, struct aside *old) {
 RARE static void release(const struct aside *old, int put_back) {
     int error = errno;
     mine.busy = 1;
-    pthread_mutex_lock(&lock);
-    if (live.size && old->epoch == epoch) {
-        pins--;
-        if (put_back) samples_put(&old->sample);
+    if (lock_tables()) {
+        if (live.size && old->epoch == epoch) {
+            if (pins) pins--;
+            if (put_back) samples_put(&old->sample);
+        }
+        pthread_mutex_unlock(&lock);
+    } else {
+        unpinned++;
     }
-    pthread_mutex_unlock(&lock);
     mine.busy = 0;
     errno = error;
 }

@@ -33,6 +33,14 @@ def test_a_fork_under_load_gives_a_child_that_samples(guest: Guest, python: str,
 
 
 @MODES
+def test_a_fork_never_waits_for_who_waits_for_the_fork(guest: Guest, preload: bool) -> None:
+    """Another library's fork handler takes a lock whose holder frees sampled memory: a hundred forks get through."""
+    found = guest("fork_handlers.py", preload=preload)
+    assert found["codes"] == [0] * 100
+    assert found["hooked"]
+
+
+@MODES
 @pytest.mark.parametrize("how", ["return", "exit", "_exit"])
 def test_the_interpreter_ends_while_daemon_threads_allocate(guest: Guest, python: str, preload: bool, how: str) -> None:
     """Exit code 0 (checked by the fixture), with objects that allocate in __del__ at the very end."""
