@@ -93,8 +93,8 @@ class Accounts:
         self.end(job, True)
 
     def cut(self, job: Job) -> None:
-        """A request was still in flight when the whole load ended."""
-        job.tally.error("cut_off")
+        """We ended a request because the load ended: not the target's doing, and so no error."""
+        job.tally.fault("cut_off")
         self.backoff.gave_up()
         self.end(job, False)
 

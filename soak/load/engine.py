@@ -71,6 +71,7 @@ class Engine:
                 self._sweeper.cancel()
             self._rest()
             self.pool.finish()
+            await asyncio.gather(*(runner.finish() for runner in self.runners))
             await asyncio.sleep(0)  # lets closed transports go
 
     def stop(self) -> None:

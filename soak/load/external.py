@@ -86,6 +86,11 @@ class ExternalRunner:
         self._signal(signal.SIGTERM)
         asyncio.get_running_loop().call_later(STOP_S, self._signal, signal.SIGKILL)
 
+    async def finish(self) -> None:
+        """Wait for the command to go; at the longest until SIGKILL has done its work."""
+        if self._running is not None:
+            await asyncio.wait([self._running], timeout=STOP_S + 1.0)
+
     async def _run(self, tally: Tally, cycle: int, since: float) -> None:
         self._stopping = False
         tally.open += 1

@@ -54,6 +54,10 @@ class GrpcRunner:
             self._tasks.add(closing)
             closing.add_done_callback(self._tasks.discard)
 
+    async def finish(self) -> None:
+        """Calls are cut off, the channel closes."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def _call(self, job: Job, *, abandon: bool) -> None:
         accounts = self._engine.accounts
         check = StreamCheck(self._path, self._scenario.validate)

@@ -29,9 +29,10 @@ class Method:
     def encode(self, document: Any) -> bytes:
         """The request message for a JSON document; UnknownMethod when it does not fit."""
         try:
-            return bytes(json_format.ParseDict(document, self.request()).SerializeToString())
+            data: bytes = json_format.ParseDict(document, self.request()).SerializeToString()
         except json_format.ParseError as error:
             raise UnknownMethod(f"{self.path}: {error}") from error
+        return data
 
     def decode(self, data: bytes) -> bytes:
         """A response message as JSON, with the names of the proto file and numbers that are 0."""
@@ -39,7 +40,7 @@ class Method:
         text = json_format.MessageToJson(
             message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=None
         )
-        return text.encode()
+        return str(text).encode()
 
 
 def method_from_files(path: str, files: list[descriptor_pb2.FileDescriptorProto]) -> Method:

@@ -83,14 +83,11 @@ class ScenarioPlan:
             body = scenario.data.encode()
         expect = scenario.expect
         same = ("name", "kind", "method", "weight", "rate", "users", "count", "tags", "faults", "duration", "messages")
+        own = ("function", "client", "file", "proto", "command")
         stream = ("sequence", "validate", "streams", "expect_refused", "subprotocols", "send", "until", "hold")
-        values: dict[str, Any] = {name: getattr(scenario, name) for name in (*same, *stream, "function")}
+        values: dict[str, Any] = {name: getattr(scenario, name) for name in (*same, *stream, *own)}
         values.update(path=scenario.path or "/", headers=headers, body=body, status=tuple(expect.status))
         values.update(tags=dict(scenario.tags), faults=dict(scenario.faults))
-        values["client"] = getattr(scenario, "client", None) or "core"
-        values["command"] = tuple(getattr(scenario, "command", ()) or ())
-        values["file"] = getattr(scenario, "file", None)
-        values["proto"] = getattr(scenario, "proto", None)
         return cls(**values, max_s=None if expect.max_ms is None else expect.max_ms / 1e3)
 
 
@@ -127,7 +124,7 @@ class LoadPlan:
             url=config.target.url or "",
             scenarios=scenarios or (ScenarioPlan(),),
             folder=str(config.base),
-            levels=tuple(getattr(load, "levels", ())),
+            levels=tuple(load.levels),
             **values,
         )
 

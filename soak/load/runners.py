@@ -29,6 +29,9 @@ class Runner(Protocol):
     def rest(self) -> None:
         """The loaded part of the cycle is over: end what goes on by itself."""
 
+    async def finish(self) -> None:
+        """The whole load is over and `rest` was called: wait until everything is accounted for."""
+
 
 class HttpRunner:
     """Requests of a declarative HTTP scenario, encoded once, over the shared pool."""
@@ -50,6 +53,9 @@ class HttpRunner:
         """Hostile clients leave; the pool ends the others."""
         self._hostile.rest()
 
+    async def finish(self) -> None:
+        """Nothing takes time."""
+
 
 class StreamRunner:
     """Streams of one scenario, each on a connection of its own."""
@@ -69,6 +75,9 @@ class StreamRunner:
     def rest(self) -> None:
         """All streams end."""
         self.group.rest()
+
+    async def finish(self) -> None:
+        """Nothing takes time."""
 
 
 def _singles(engine: Engine, scenario: ScenarioPlan, request: bytes) -> Singles:

@@ -113,6 +113,12 @@ class ScriptedRunner:
         for task in list(self._tasks):
             loop.call_later(self._engine.plan.quiet * GRACE_SHARE, task.cancel)
 
+    async def finish(self) -> None:
+        """Calls that still run are cut off."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def _call(self, job: Job, number: int) -> None:
         scenario, plan, accounts = self._scenario, self._engine.plan, self._engine.accounts
         context = Context(
@@ -137,7 +143,7 @@ class ScriptedRunner:
             accounts.cut(job)
         except httpx.TransportError as error:
             accounts.failed(job, _kind_of_failure(error))
-        except Exception as error:  # noqa: BLE001  # a scenario is the user's code: whatever it raises is counted
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  # the user's code may raise anything
             accounts.disappointed(job, self._kind(error), answered=visit.answers > 0)
         else:
             accounts.landed(job, scenario, scenario.status[0] if scenario.status else 200, None)
@@ -147,7 +153,7 @@ class ScriptedRunner:
                 job.tally.check(name, count)
             await client.aclose()
 
-    def _kind(self, error: Exception) -> str:
+    def _kind(self, error: BaseException) -> str:
         name = "assertion" if isinstance(error, AssertionError) else type(error).__name__
         if name not in self._kinds and len(self._kinds) >= MAX_KINDS:
             return "exception"

@@ -14,13 +14,16 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
+from typing import Any
 
 from soak.load.engine import Engine
 from soak.load.frames import LENGTH, Order, pack
 from soak.load.tally import LoadDelta
 
 DELTA_S = 1.0
+MISTAKE = 70  # EX_SOFTWARE of sysexits.h
 _GRACE_S = 2.0  # between the end of the parent's pipe and the end of this process, whatever it is doing
 
 
@@ -72,11 +75,12 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_bytes().split()[1]) * resource.getpagesize()
 
 
-async def _work(order: Order) -> None:
+async def _work(order: Order, deltas: int) -> None:
     engine = Engine(order.plan, order.zero, order.worker, order.since)
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_give_up)
     threading.Thread(target=_watch_parent, args=(loop, engine), daemon=True).start()
-    reporter = Reporter(engine, sys.stdout.fileno())
+    reporter = Reporter(engine, deltas)
     running = loop.create_task(engine.run())
     while not running.done():
         await asyncio.wait([running], timeout=DELTA_S)
@@ -84,6 +88,15 @@ async def _work(order: Order) -> None:
             reporter.report()
     await reporter.last()
     running.result()
+
+
+def _give_up(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A mistake of ours in a callback: end, and be replaced, rather than go on with half of the load unnoticed."""
+    error = context.get("exception")
+    if error is None or isinstance(error, OSError):  # connections break: that is counted where it happens
+        return
+    traceback.print_exception(error)
+    os._exit(MISTAKE)
 
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
@@ -123,12 +136,14 @@ def main() -> None:
     order = read_order(sys.stdin.fileno())
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    deltas = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a scenario prints belongs into the log
     try:
         import uvloop
     except ImportError:
-        asyncio.run(_work(order))
+        asyncio.run(_work(order, deltas))
     else:
-        uvloop.run(_work(order))
+        uvloop.run(_work(order, deltas))
 
 
 if __name__ == "__main__":

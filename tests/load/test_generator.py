@@ -156,3 +156,40 @@ def test_what_cannot_be_driven_is_refused_before_anything_starts(plan: LoadPlan,
     with pytest.raises(SoakError) as refused:
         LoadGenerator(plan)
     assert refused.value.code == code
+
+
+PRINTING = """
+async def visit(client, context):
+    print("x" * 100_000)
+    await client.get("/")
+    if context.number == 3:
+        raise SystemExit("enough")
+"""
+
+
+def test_what_a_scenario_prints_does_not_get_into_our_pipe(serve: Serve, tmp_path: Path) -> None:
+    """It goes to the log; a scenario that wants to end the process is an error like any other."""
+    (tmp_path / "visits.py").write_text(PRINTING)
+    scenario = ScenarioPlan(kind="python", function="visits.py:visit", count=6)
+    plan = LoadPlan(serve(hello).url, (scenario,), cycle=1.5, cycles=1, quiet=0.6, folder=str(tmp_path))
+    outcome = run(plan)
+    assert outcome.total("landed") == 6
+    assert outcome.counts("errors") == {"SystemExit": 1}
+
+
+def test_a_stopped_load_accounts_for_what_was_under_way(serve: Serve, tmp_path: Path) -> None:
+    """A scenario that still runs when the load is stopped is cut off and reported."""
+    (tmp_path / "visits.py").write_text("import asyncio\nasync def visit(client, context): await asyncio.sleep(60)\n")
+    scenario = ScenarioPlan(kind="python", function="visits.py:visit", rate=20)
+    generator = LoadGenerator(LoadPlan(serve(hello).url, (scenario,), cycle=60.0, quiet=5.0, folder=str(tmp_path)))
+    generator.start(time.monotonic())
+    deltas: list[LoadDelta] = []
+    try:
+        while not Outcome(deltas).total("sent"):
+            select.select([generator], [], [], 2)
+            deltas += generator.poll()
+        generator.stop()
+        deltas += generator.poll()
+    finally:
+        generator.close()
+    assert Outcome(deltas).counts("faulted") == {"cut_off": Outcome(deltas).total("sent")}

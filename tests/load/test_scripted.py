@@ -160,7 +160,7 @@ assert (await client.get("/lines")).text.count("line") == 200
 
 def test_a_scenario_that_hangs_is_ended(tmp_path: Path, service: str) -> None:
     """It may go on for a quarter of the quiet part and is then cut off."""
-    assert play(tmp_path, service, "await asyncio.sleep(60)").counts("errors") == {"cut_off": 5}
+    assert play(tmp_path, service, "await asyncio.sleep(60)").counts("faulted") == {"cut_off": 5}
 
 
 @pytest.mark.parametrize(
