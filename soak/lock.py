@@ -42,6 +42,7 @@ class StoreLock:
             self._file = None
         if self._connection is not None:
             with suppress(Exception):  # the server may be gone, and the lock with it
+                self._connection.invalidate()  # back in the pool it would keep the lock
                 self._connection.close()
             self._connection = None
 

@@ -1,0 +1,149 @@
+"""Orders of soaks: taken one at a time, kept over a restart, made up for or skipped by the stated rule."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from soak.config import Schedule
+from soak.schedule import Order, SchedulePart
+from soak_storage import Store, open_store
+from soak_storage.jobs import Job, Jobs
+
+HOURLY = Schedule(every=3600.0)
+Make = Callable[..., SchedulePart]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of its own."""
+    with open_store(f"sqlite:///{tmp_path}/soak.db", environ={}) as opened:
+        yield opened
+
+
+@pytest.fixture
+def make(store: Store) -> Iterator[Make]:
+    """Parts that were started."""
+    made: list[SchedulePart] = []
+
+    def start(schedule: Schedule = HOURLY) -> SchedulePart:
+        made.append(SchedulePart(Jobs(store, "here"), "orders-api", schedule))
+        made[-1].initialize()
+        return made[-1]
+
+    yield start
+    for part in made:
+        part.shutdown()
+
+
+def stored(store: Store) -> Job:
+    """The job as the store has it."""
+    (job,) = Jobs(store, "here").all()
+    return job
+
+
+def was_due(store: Store, ago: float, trigger: str = "every 1h") -> float:
+    """Put a start into the store that was due so many seconds ago, as a daemon leaves it when it is killed."""
+    due = time.time() - ago
+    Jobs(store, "here").put(Job("here", "orders-api", trigger, due))
+    return due
+
+
+def test_an_interval_begins_at_once_and_is_remembered(store: Store, make: Make) -> None:
+    """The first start is ordered now, the next an hour later, and that is in the store."""
+    part = make()
+    part.loop(0.0)
+    order = part.take(0.1)
+    assert order is not None and abs(order.due - time.time()) < 5
+    assert part.next_start == pytest.approx(order.due + 3600.0)
+    assert stored(store).next_due == pytest.approx(order.due + 3600.0)
+    part.done(order, run_id=7)
+    assert (stored(store).last_run, stored(store).last_due) == (7, order.due)
+
+
+def test_a_restart_knows_what_is_due(store: Store, make: Make) -> None:
+    """A daemon that is started again waits for the time that was due, and does not begin anew."""
+    due = was_due(store, ago=-1200.0)
+    part = make()
+    part.loop(0.0)
+    assert part.take(0.05) is None
+    assert part.next_start == pytest.approx(due)
+
+
+def test_a_missed_start_within_the_grace_is_made_up_for(
+    store: Store, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """20 minutes late of an hour: less than half, so it is started, and that is said."""
+    due = was_due(store, ago=1200.0)
+    part = make()
+    part.loop(0.0)
+    with caplog.at_level(logging.WARNING, "soak"):
+        order = part.take(0.1)
+    assert order is not None and order.due == pytest.approx(due)
+    assert "made up for" in caplog.text
+
+
+def test_one_missed_for_longer_is_skipped(store: Store, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """40 minutes late of an hour: more than half, so the next one counts, and that is said."""
+    due = was_due(store, ago=2400.0)
+    part = make()
+    part.loop(0.0)
+    with caplog.at_level(logging.WARNING, "soak"):
+        assert part.take(0.1) is None
+    assert "skipped" in caplog.text
+    assert part.next_start == pytest.approx(due + 3600.0)
+
+
+def test_several_missed_starts_are_one(store: Store, make: Make) -> None:
+    """Down for 5 h 10 min: the last of the starts is made up for, the others are not."""
+    due = was_due(store, ago=5 * 3600.0 + 600.0)
+    part = make()
+    part.loop(0.0)
+    order = part.take(0.1)
+    assert order is not None and order.due == pytest.approx(due + 5 * 3600.0)
+    assert part.take(0.05) is None
+
+
+def test_another_schedule_forgets_what_was_due(store: Store, make: Make) -> None:
+    """The configuration is the truth: with another text the stored time no longer holds."""
+    was_due(store, ago=60.0, trigger="cron 0 22 * * * UTC")
+    part = make(Schedule(cron="0 5 * * *", timezone="UTC"))
+    part.loop(0.0)
+    assert part.take(0.05) is None
+    assert part.next_start is not None and time.gmtime(part.next_start).tm_hour == 5
+
+
+def test_a_start_during_a_soak_is_skipped(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """Starts every second while the first soak goes on: none is ordered until it is done."""
+    part = make(Schedule(every=1.0))
+    part.loop(0.0)
+    first = part.take(0.1)
+    assert first is not None
+    deadline = time.monotonic() + 5
+    with caplog.at_level(logging.WARNING, "soak"):
+        while "a soak is still going on" not in caplog.text:
+            part.loop(0.0)
+            assert part.take(0.05) is None and time.monotonic() < deadline
+    part.done(first)
+    second: Order | None = None
+    while second is None:
+        part.loop(0.0)
+        second = part.take(0.05)
+        assert time.monotonic() < deadline
+    assert second.due > first.due
+
+
+def test_a_reload_changes_the_schedule(store: Store, make: Make) -> None:
+    """Another schedule takes effect at once, the same one changes nothing."""
+    part = make()
+    part.loop(0.0)
+    before = part.next_start
+    part.use(HOURLY)
+    assert part.next_start == before
+    part.use(Schedule(cron="30 4 * * *", timezone="UTC"))
+    assert part.next_start is not None and time.gmtime(part.next_start)[3:5] == (4, 30)
+    assert stored(store).trigger == "cron 30 4 * * * UTC"
