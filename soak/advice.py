@@ -171,6 +171,10 @@ ADVICE: dict[str, Advice] = {
         "The target (process {pid}) ended before it was ready.",
         "Start it again, then soak.",
     ),
+    "target_silent": Advice(
+        "Not one request of cycle {cycle} was answered by {url} (mostly: {why}).",
+        "See in its log why it does not answer; what was sampled until then is kept and reported.",
+    ),
     "target_not_found": Advice(
         "There is no target to attach to: {what}: {why}.",
         "Check that it runs and that [target] names it; `soak doctor` shows what can be seen from here.",

@@ -123,6 +123,14 @@ class LoadBook:
         yield from self._windows.values()
         self._windows.clear()
 
+    def unanswered(self, cycle: int) -> str | None:
+        """The usual kind of error of a cycle in which requests failed and not one was answered, by any scenario."""
+        sums = [one for (number, _), one in self._open.items() if number == cycle]
+        errors = sum((one.errors for one in sums), Counter[str]())
+        if not errors or any(one.landed or one.faulted for one in sums):
+            return None
+        return errors.most_common(1)[0][0]
+
     def close(self, before: int | None = None) -> Iterator[LoadCycleRow]:
         """The sums of cycles below `before` (all, when None); they leave the memory.
 

@@ -126,6 +126,16 @@ class Recorder:
             self._flushes -= 1
             return self._settled >= wanted
 
+    def mark(self) -> int:
+        """Stands behind everything that was put so far: for `stored`."""
+        with self._condition:
+            return self._accepted
+
+    def stored(self, mark: int) -> bool:
+        """Whether everything before `mark` is committed or refused by now; never waits."""
+        with self._condition:
+            return self._settled >= mark
+
     def close(self, timeout: float = CLOSE_SECONDS) -> bool:
         """Write what is queued and stop; False when `timeout` seconds were not enough and records were left behind."""
         with self._condition:

@@ -52,3 +52,12 @@ def test_an_idle_second_leaves_no_row() -> None:
     book = LoadBook(cycle_seconds=10.0, quiet_seconds=2.0)
     assert list(book.add([delta(0.0, due=0, sent=0, landed=0)])) == []
     assert all(isinstance(row, LoadCycleRow) for row in book.close())
+
+
+def test_a_cycle_without_a_single_answer_is_told_from_one_with_errors() -> None:
+    """Failed requests and no response at all: the usual kind of error. A response, or an injected fault, is an answer."""
+    book = LoadBook(cycle_seconds=10.0, quiet_seconds=2.0)
+    refused = {"errors": {"refused": 9, "timeout": 1}, "landed": 0}
+    list(book.add([delta(0.0, cycle=0, **refused), delta(10.0, cycle=1, **refused), delta(20.0, cycle=2, **refused)]))
+    list(book.add([delta(11.0, cycle=1), delta(21.0, cycle=2, landed=0, faulted={"abandon": 1})]))
+    assert [book.unanswered(cycle) for cycle in range(4)] == ["refused", None, None, None]

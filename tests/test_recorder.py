@@ -87,6 +87,19 @@ def test_flush_acknowledges_only_what_is_committed(store: Store, path: Path) -> 
     recorder.close()
 
 
+def test_a_mark_is_stored_once_all_before_it_is(store: Store) -> None:
+    """Nobody waits for it; what is put behind it does not matter."""
+    recorder = Recorder(store, store.begin_run(START), batch_seconds=3600.0)
+    recorder.put(sample(1.0))
+    mark = recorder.mark()
+    assert not recorder.stored(mark)
+    recorder.flush()
+    recorder.put(sample(2.0))
+    assert recorder.stored(mark)
+    assert not recorder.stored(recorder.mark())
+    recorder.close()
+
+
 def test_a_small_batch_is_written_when_it_is_old_enough(store: Store) -> None:
     """Nobody has to call anything: after `batch_seconds` a single sample is in the store."""
     run = store.begin_run(START)

@@ -24,13 +24,13 @@ def progress_for(stream: TextIO = sys.stderr, *, quiet: bool = False) -> Progres
 
 
 def described(status: Status) -> str:
-    """A status in one line of at most 100 characters."""
+    """A status in one line; what matters most comes first, for a narrow terminal cuts off the end."""
     memory = f"rss {status.rss / MEGABYTE:.1f} MB" if status.rss is not None else "rss ?"
     failed = f", {status.errors} failed" if status.errors else ""
-    verdict = f", {status.verdict} so far" if status.verdict else ""
+    verdict = f"{status.verdict} so far, " if status.verdict else ""
     return (
-        f"cycle {status.cycle + 1}/{status.cycles} {status.phase}, {status.rate:.1f} req/s, "
-        f"{status.requests} landed{failed}, {memory}, {format_duration(round(status.seconds_left))} left{verdict}"
+        f"cycle {status.cycle + 1}/{status.cycles} {status.phase}, {verdict}{memory}, "
+        f"{format_duration(round(status.seconds_left))} left, {status.rate:.1f} req/s, {status.requests} landed{failed}"
     )
 
 

@@ -9,8 +9,8 @@ from soak.parts.load import LoadPart
 from soak.selfcost import SelfCost
 from soak_storage.records import AnalysisRow, CycleRow, EventRow
 
-FLUSH_PATIENCE = 5.0  # seconds that the turn of a cycle waits for its samples to be stored before they are analysed
-LOOK_EVERY = 0.2  # seconds between two looks at an analysis under way
+STORE_PATIENCE = 30.0  # seconds until a cycle is analysed though not all of its samples are stored
+LOOK_EVERY = 0.2  # seconds between two looks at what is under way
 
 
 class CyclePart:
@@ -22,27 +22,29 @@ class CyclePart:
         self.analyst = Analyst(run.config.storage.url, run.id)
         self._cost = SelfCost()
         self._over = False
+        self._wanted: tuple[int, int, float] | None = None  # cycles to analyse, once stored up to a mark, or at a time
 
     def initialize(self) -> None:
         """Measure soak's own cost from here on."""
         self._cost = SelfCost()
 
     def due(self, now: float) -> float:
-        """The end of the cycle, or the next look at the analysis."""
+        """The end of the cycle, or the next look at the samples on their way and the analysis under way."""
         end = (self._run.cycle + 1) * self._run.cycle_seconds
-        return min(end, now + LOOK_EVERY) if self.analyst.busy else end
+        return min(end, now + LOOK_EVERY) if self.analyst.busy or self._wanted else end
 
     def loop(self, now: float) -> None:
         """Take in an analysis that has ended; turn to the next cycle when it is time."""
         self._take_analysis(now)
+        self._analyse(now)
         cycle = int(now // self._run.cycle_seconds)
         if now >= 0 and cycle > self._run.cycle:
             self._close(complete=True)
+            self._require_answers()
             self._run.cycle = cycle
             self._over = cycle >= self._run.config.load.cycles
             if not self._over:
-                self._run.recorder.flush(timeout=FLUSH_PATIENCE)
-                self.analyst.start(cycle)
+                self._wanted = cycle, self._run.recorder.mark(), now + STORE_PATIENCE
 
     def shutdown(self) -> None:
         """Close the cycle that was cut short, and say what soak itself has cost.
@@ -59,6 +61,23 @@ class CyclePart:
     def abandon(self) -> None:
         """End an analysis under way."""
         self.analyst.stop()
+
+    def _require_answers(self) -> None:
+        """SoakError when a whole cycle of load got no answer: the next would be no soak either."""
+        run = self._run
+        why = self._load.book.unanswered(run.cycle)
+        if why is not None:
+            self._over = True
+            raise SoakError("target_silent", cycle=run.cycle + 1, url=run.config.target.url, why=why)
+
+    def _analyse(self, now: float) -> None:
+        """Begin the analysis when the samples of its cycle are stored: sampling never waits for the disk."""
+        if self._wanted is None:
+            return
+        cycles, mark, latest = self._wanted
+        if self._run.recorder.stored(mark) or now >= latest:
+            self._wanted = None
+            self.analyst.start(cycles)
 
     def _take_analysis(self, now: float) -> None:
         run = self._run

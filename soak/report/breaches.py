@@ -16,6 +16,7 @@ from soak.report.units import amount, share
 
 # Load windows at or above this share of the highest rate are "the high phase".
 HIGH_SHARE = 0.8
+OOM_NEAR = 10.0  # seconds between the last sight of a process and the kill that ended it: two samples at their rarest
 OF_A_PROCESS = ("fds",)  # ceilings that every process has for itself; the others are of the whole target
 # Kinds of errors by which the load engine says that a validation of a stream did not hold, in words.
 STREAM_FAULTS = {
@@ -173,6 +174,27 @@ def _high(data: RunData, times: Floats) -> np.typing.NDArray[np.bool_]:
     return high
 
 
+def _oom_kills(data: RunData) -> list[dict[str, Any]]:
+    """Kills for memory that the target outlived: a worker's, when one of its processes went at that time.
+
+    The counter may be of a control group, or a machine, that the target shares with others.
+    """
+    found = []
+    last = max((process.last_t for process in data.processes), default=0.0)
+    ends = [process.last_t for process in data.processes if process.last_t < last]
+    for event in data.of_kind("oom"):
+        cycle = int(event.t0 // data.cycle_seconds) + 1
+        lost = any(abs(end - event.t0) <= OOM_NEAR for end in ends)
+        if lost:
+            message = f"The kernel killed a process of the target for memory in cycle {cycle}"
+        else:
+            message = (
+                f"The kernel killed for memory beside the target, or one of its short-lived processes, in cycle {cycle}"
+            )
+        found.append(finding("oom", None, message, "fail" if lost else "warn", t=event.t0, what="worker"))
+    return found[:1]
+
+
 def target_findings(data: RunData) -> list[dict[str, Any]]:
     """A target that ended: by its memory limit, or by itself; and a soak that could not be carried out."""
     found = []
@@ -182,12 +204,18 @@ def target_findings(data: RunData) -> list[dict[str, Any]]:
         if detail.get("expected"):
             continue
         cycle = int(event.t0 // data.cycle_seconds) + 1
-        why = str(detail.get("why") or f"ended with {detail.get('kind', 'exit')} {detail.get('code', '')}".strip())
+        why = str(
+            detail.get("message")
+            or detail.get("why")
+            or f"ended with {detail.get('kind', 'exit')} {detail.get('code', '')}".strip()
+        )
         if detail.get("kind") == "oom":
             found.append(finding("oom", None, f"The target was killed by its memory limit in cycle {cycle}: {why}"))
         else:
             gentle = "warn" if any(t >= event.t0 for t in restarted) else "fail"
             found.append(finding("target", None, f"The target died in cycle {cycle}: {why}", gentle, what="died"))
+    if not any(one["kind"] == "oom" for one in found):
+        found += _oom_kills(data)
     error = data.run.error
     if data.run.status == "failed" and not found:
         message = str((error or {}).get("message") or "The soak could not be carried out.")

@@ -23,6 +23,7 @@ def gather(data: RunData, load: dict[str, Any]) -> list[Evidence]:
         outages([(event.t0, event.t1) for event in data.of_kind("outage")], run_seconds(data)),
         generator_limited(sum(window.limited for window in data.windows), len(data.windows)),
         target_restarted([segment.t for segment in data.segments if "restart" in segment.why], _planned_restarts(data)),
+        _recycled(data),
         _status(data),
     ]
     return [one for one in found if one is not None]
@@ -57,6 +58,17 @@ def _samples(data: RunData) -> Evidence | None:
 
 def _planned_restarts(data: RunData) -> int:
     return sum(event.detail.get("kind") in ("kill", "restart") for event in data.of_kind("fault"))
+
+
+def _recycled(data: RunData) -> Evidence | None:
+    """Workers that are replaced take what they leaked with them: a slow leak never adds up to the limit."""
+    recycled = data.of_kind("recycled")
+    if not recycled:
+        return None
+    lived = float(np.median([float(event.detail.get("lived_s", 0.0)) for event in recycled]))
+    times = "once" if len(recycled) == 1 else f"{len(recycled)} times"
+    message = f"a worker was replaced {times} (after {lived:.0f} s, typically): what leaks in one ends with it"
+    return Evidence("workers_recycled", f"{message}, so growth is partly hidden", True, False)
 
 
 def _status(data: RunData) -> Evidence | None:

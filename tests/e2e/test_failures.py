@@ -74,6 +74,17 @@ def test_a_target_that_dies_in_cycle_two(tmp_path: Path) -> None:
     assert rss["samples"] > 5
 
 
+def test_a_target_that_refuses_connections(tmp_path: Path) -> None:
+    """A target that lives but takes no more connections ends the run after a cycle without a single answer."""
+    write_config(tmp_path, target={"env": {"CLOSE_AFTER": "4"}}, load={"cycle": "3s", "quiet": "1s", "cycles": 30})
+    done = soak(tmp_path, "run", "--json", "report.json")
+    assert done.code == 4
+    assert "refused" in message(done)
+    assert done.report is not None
+    assert done.report["verdict"] == "error"
+    assert 1 <= done.report["run"]["cycles"] < 6
+
+
 def leftovers(folder: Path) -> list[psutil.Process]:
     """Processes whose folder or command line belongs to this test."""
     found = []

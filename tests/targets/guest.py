@@ -1,6 +1,7 @@
 """A tiny HTTP guest, standard library only: leaks, dies or stays clean as its environment says.
 
 PORT: where to listen. LEAK: bytes kept per request. DIE_AFTER: exit with 7 after so many seconds.
+CLOSE_AFTER: live on, but close the listening socket after so many seconds.
 """
 
 import http.server
@@ -40,4 +41,8 @@ if __name__ == "__main__":
         threading.Thread(target=die_later, args=(float(os.environ["DIE_AFTER"]),), daemon=True).start()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
     server.daemon_threads = True
+    if "CLOSE_AFTER" in os.environ:
+        threading.Timer(float(os.environ["CLOSE_AFTER"]), server.shutdown).start()
     server.serve_forever()
+    server.server_close()
+    time.sleep(3600)

@@ -1,0 +1,149 @@
+"""Targets that come back: restarted by soak, by somebody else, or worker by worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from soak_storage import open_store
+
+from .soaking import GUEST, free_port, soak, soak_command, write_config
+from .test_failures import landed_samples, leftovers, wait_until
+
+SHORT = {"cycle": "3s", "cycles": 3, "quiet": "1s"}
+
+
+def events(folder: Path, kind: str) -> list[dict[str, object]]:
+    """The details of the stored events of one kind."""
+    with open_store(f"sqlite:///{folder / 'soak.db'}") as store:
+        return [dict(event.detail) for event in store.events(store.run(None).id) if event.kind == kind]
+
+
+@contextmanager
+def guest(port: int, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A guest that soak did not start."""
+    process = subprocess.Popen([sys.executable, str(GUEST)], env={**os.environ, "PORT": str(port), **env})
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_target_that_fails_is_started_again(tmp_path: Path) -> None:
+    """With restart = "on-failure" the run goes on in a new segment, which is said and withdraws a clean verdict."""
+    write_config(tmp_path, target={"env": {"DIE_AFTER": "5"}, "restart": "on-failure"}, load=SHORT)
+    done = soak(tmp_path, "run", "--json", "report.json")
+    assert done.report is not None, done.err
+    assert done.code == 3, done.err + done.out
+    assert done.report["run"]["status"] == "completed"
+    assert len(done.report["run"]["target"]["pids"]) == 1 + len(done.report["run"]["segments"]) >= 2
+    assert "target_restarted" in {one["code"] for one in done.report["evidence"]}
+    assert "started again" in done.err
+    restarts = events(tmp_path, "restart")
+    assert [restart["why"] for restart in restarts] == ["exit code 7"] * len(restarts)
+    assert not leftovers(tmp_path)
+
+
+def test_a_target_that_fails_again_and_again_ends_the_run(tmp_path: Path) -> None:
+    """A target that never lives for a cycle is not restarted all night."""
+    write_config(tmp_path, target={"env": {"DIE_AFTER": "1"}, "restart": "on-failure"}, load={**SHORT, "cycles": 20})
+    done = soak(tmp_path, "run", "--json", "report.json")
+    assert done.code == 4, done.err
+    assert done.report is not None
+    assert done.report["run"]["cycles"] < 5
+    assert "exit code 7" in done.err
+
+
+def test_an_attached_target_that_somebody_restarts_is_found_again(tmp_path: Path) -> None:
+    """Attached by port, the run goes on with the process that listens there next."""
+    port = free_port()
+    path = write_config(tmp_path, target={"port": port, "url": f"http://127.0.0.1:{port}"}, load=SHORT)
+    path.write_text(
+        "\n".join(line for line in path.read_text().splitlines() if not line.startswith(("command", "env")))
+    )
+    with guest(port) as first:
+        timer = threading.Timer(6.0, first.kill)
+        timer.start()
+        running = subprocess.Popen(soak_command("run"), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        first.wait()
+        with guest(port) as second:
+            _, err = running.communicate(timeout=60)
+            assert second.poll() is None, "an attached target is nobody's to end"
+    assert running.returncode == 3, err
+    assert [restart["pids"] for restart in events(tmp_path, "restart")] == [[second.pid]]
+
+
+def test_an_attached_target_with_an_agent_is_read_from_inside(tmp_path: Path) -> None:
+    """A target that calls soak_agent.start() itself is asked where it listens, which its environment tells."""
+    port = free_port()
+    path = write_config(tmp_path, target={"port": port, "url": f"http://127.0.0.1:{port}"}, load={**SHORT, "cycles": 1})
+    path.write_text(
+        "\n".join(line for line in path.read_text().splitlines() if not line.startswith(("command", "env")))
+    )
+    code = "import runpy, soak_agent\nassert soak_agent.start()\nrunpy.run_path({!r}, run_name='__main__')"
+    env = {**os.environ, "PORT": str(port), "XDG_RUNTIME_DIR": str(tmp_path)}
+    target = subprocess.Popen([sys.executable, "-P", "-c", code.format(str(GUEST))], env=env)
+    try:
+        done = soak(tmp_path, "run", "--json", "report.json")
+    finally:
+        target.kill()
+        target.wait()
+    assert done.report is not None, done.err
+    assert done.report["observer"]["heap"] in ("sampler", "tracemalloc"), done.err
+
+
+def test_workers_that_are_replaced_are_told(tmp_path: Path) -> None:
+    """Recycling ends a leak with each worker: it is stored, and said, that growth is hidden by it."""
+    prefork = GUEST.with_name("prefork.py")
+    write_config(
+        tmp_path, target={"command": [sys.executable, str(prefork)], "env": {"LIVES": "3"}}, load={**SHORT, "cycles": 2}
+    )
+    done = soak(tmp_path, "run")
+    recycled = events(tmp_path, "recycled")
+    assert recycled, done.err
+    assert "hidden" in done.err
+    assert all(2.0 < float(str(one["lived_s"])) < 6.0 for one in recycled)
+
+
+def test_an_agent_that_has_to_be_there_is_missed(tmp_path: Path) -> None:
+    """agent.enabled = "on" and a target that is not Python: an error that says so, not a blind night."""
+    write_config(tmp_path, target={"command": ["sleep", "60"]}, agent={"enabled": "on"}, load=SHORT)
+    path = tmp_path / "soak.toml"
+    path.write_text(path.read_text().replace("[load]", '[load]\nprofile = "none"'))
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith(("url", "ready"))))
+    done = soak(tmp_path, "run")
+    assert done.code == 4
+    assert "agent" in done.err
+
+
+def test_an_interrupt_while_the_target_starts_is_heard(tmp_path: Path) -> None:
+    """Ctrl-C does not wait for a target that takes its time."""
+    write_config(tmp_path, target={"url": f"http://127.0.0.1:{free_port()}", "startup_timeout": "60s"})
+    started = subprocess.Popen(soak_command("run"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert wait_until(lambda: (tmp_path / "soak-runs/1/target.log").exists(), 30)
+    started.send_signal(signal.SIGINT)
+    _, err = started.communicate(timeout=20)
+    assert started.returncode == 130, err
+    assert not leftovers(tmp_path)
+
+
+def test_a_trough_is_sampled_deeply_right_before_its_reading(tmp_path: Path) -> None:
+    """What is dear to read comes with each trough, at the moment of the agent's reading; ceilings are stored, too."""
+    write_config(tmp_path, load={**SHORT, "cycles": 2}, sample={"interval": "290ms"})
+    done = soak(tmp_path, "run")
+    assert landed_samples(tmp_path) > 5, done.err
+    with open_store(f"sqlite:///{tmp_path / 'soak.db'}") as store:
+        run = store.run(None)
+        totals = {info.name: info.id for info in store.series(run.id) if info.process == "total"}
+        readings = {round(reading.t, 3) for reading in store.readings(run.id)}
+        assert len(readings) == 2
+        for name in ("rss", "uss", "pss", "sockets"):
+            assert readings <= {round(t, 3) for t in store.samples(totals[name])[0]}, name
+        assert run.target["ceilings"]["fds"] > 0
