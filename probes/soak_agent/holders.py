@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 
+from .names import type_name
 from .stacks import OWN
 from .stdlib import load, private
 
@@ -143,16 +144,6 @@ class Holders:
         grown = [pair for pair in grown if pair[0] >= GREW]
         grown.sort(key=lambda pair: -pair[0])
         return grown[:FOLLOWED]
-
-
-_module_of = type.__dict__["__module__"].__get__  # past metaclasses, which may run the target's code
-_name_of = type.__dict__["__qualname__"].__get__
-
-
-def type_name(kind: type) -> str:
-    """The class as a person would write it: module and name, builtins without module."""
-    module, name = _module_of(kind), _name_of(kind)
-    return str(name) if module == "builtins" or not isinstance(module, str) else f"{module}.{name}"
 
 
 def describe(chain: list[Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The function a line belongs to, from the functions that are loaded: tracemalloc knows file and line only."""
+"""Names for a person: of a class, and of the function a line belongs to (tracemalloc knows file and line only)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     Ranges = list[tuple[int, int, str]]
+
+
+_module_of = type.__dict__["__module__"].__get__  # past metaclasses, which may run the target's code
+_name_of = type.__dict__["__qualname__"].__get__
+
+
+def type_name(kind: type) -> str:
+    """The class as a person would write it: module and name, builtins without module."""
+    module, name = _module_of(kind), _name_of(kind)
+    return str(name) if module == "builtins" or not isinstance(module, str) else f"{module}.{name}"
 
 
 class Names:

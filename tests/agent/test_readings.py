@@ -170,7 +170,7 @@ def test_a_heap_that_is_too_large_is_not_read_and_that_is_said(
     launch: Callable[..., Guest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the room set to nothing the rest of the reading comes and a warning says why sites are missing."""
-    source = "import sys\nsys.modules['_soak_agent.headroom'].FREE = 0\nsys.modules['_soak_agent.headroom'].SHARE = 0\n"
+    source = "import sys\nfrom _soak_agent import headroom\nheadroom.FREE = headroom.SHARE = 0\n"
     guest = launch(source + "print('ready', flush=True)\nsys.stdin.readline()\n", heap="tracemalloc")
     assert guest.line() == "ready"
     reading = guest.read()
