@@ -33,22 +33,26 @@ high = 20
 [[scenario]]
 name = "work"
 path = "/work"
+
+[schedule]
+every = "1h"
+
+[web]
+listen = "127.0.0.1:{web}"
 """
 # A verdict of 1 or 3 is an answer like any other: three cycles of two seconds are not here to find anything.
-PRELUDE = """\
-set -eu
-soak() {
-    local code=0
-    command soak "$@" || code=$?
-    case " $* " in *" run "* | *" check "* | *" compare "*)
-        case "$code" in 1 | 3) return 0 ;; esac ;;
-    esac
-    return "$code"
-}
+WRAPPER = """\
+#!/bin/bash
+case " $* " in *" run "* | *" check "* | *" compare "*)
+    {soak} "$@" || {{ code=$?; case "$code" in 1 | 3) exit 0 ;; esac; exit "$code"; }} ;;
+*) exec {soak} "$@" ;;
+esac
 """
+WEB = free_port()
 SHORT = (  # what is written for a night is run in seconds
     (re.compile(r"--cycles \d+"), "--cycles 3"),
     (re.compile(r"--cycle \d+\w+"), "--cycle 2s"),
+    (re.compile(r"127\.0\.0\.1:8765"), f"127.0.0.1:{WEB}"),
 )
 RUNNABLE = [path for path in documents() if runnable(path)]
 
@@ -94,11 +98,13 @@ def test_every_command_and_option_shown_exists() -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A project with the tiny target, its configuration, and a copy of the examples."""
-    port = free_port()
     shutil.copy(Path(__file__).with_name("service.py"), tmp_path)
-    (tmp_path / "soak.toml").write_text(CONFIGURATION.format(python=sys.executable, port=port))
+    (tmp_path / "soak.toml").write_text(CONFIGURATION.format(python=sys.executable, port=free_port(), web=WEB))
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns(".venv", "node_modules"))
-    (tmp_path / "home").mkdir()
+    wrapper = tmp_path / "bin/soak"
+    wrapper.parent.mkdir()
+    wrapper.write_text(WRAPPER.format(soak=f"{sys.executable} -P -m soak"))
+    wrapper.chmod(0o755)
     yield tmp_path
 
 
@@ -108,13 +114,13 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_runnable_blocks_work(path: Path, folder: Path) -> None:
     """Executed in the order of the document, in one folder; the first that fails is named with its output."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SOAK_")}
-    env = {**clean, "PATH": f"{Path(sys.executable).parent}:{clean['PATH']}", "HOME": str(folder / "home")}
+    env = {**clean, "PATH": f"{folder}/bin:{clean['PATH']}"}
     for block in runnable(path):
         script = block.text
         for pattern, instead in SHORT:
             script = pattern.sub(instead, script)
         done = subprocess.run(
-            ["bash", "-c", PRELUDE + script],
+            ["bash", "-euc", script],
             cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,

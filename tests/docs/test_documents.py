@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from soak.advice import ADVICE
 from soak.config import load_config
 from soak.report.verdict import EXIT_CODES
 from soak.report.words import TITLES, WARNINGS
 from soak_probes.probes import PROBES
 from tests.docs.blocks import ROOT, Block, blocks, documents
-from tools.docs import messages, reports
+from tools.docs import messages, metrics, reports
 from tools.docs.generated import DOCUMENTS
 
 SAID_OF_MACHINES = re.compile(r"/root/|/work/(main|shared)|/tmp/(corpus|frz|plan)|/home/[a-z]+/|on vm\b")
@@ -78,3 +79,18 @@ def headings(path: Path) -> set[str]:
     """The anchors of a document, as the usual renderers make them."""
     found = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
     return {re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-") for text in found}
+
+
+def test_troubleshooting_names_messages_that_exist() -> None:
+    """Each code in the last column of the table is an entry of the advice."""
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    section = text.partition("## Troubleshooting")[2].partition("\n## ")[0]
+    codes = [code for row in re.findall(r"\| ([^|]*) \|$", section, re.M) for code in re.findall(r"`(\w+)`", row)]
+    assert len(codes) >= 10
+    assert set(codes) <= set(ADVICE)
+
+
+def test_monitoring_names_metrics_that_exist() -> None:
+    """Each soak_ name in the guide is a metric of the reference."""
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\bsoak_[a-z_]+", text)) <= {row.name for row in metrics.families()}
