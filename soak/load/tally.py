@@ -16,9 +16,9 @@ CHECK_FINDINGS = 50  # kinds of check results kept by name; a stream cannot make
 class Tally:
     """Counts of one scenario in one cycle, since the last delta.
 
-    A request belongs to the cycle in which it was due. It ends as exactly one of: landed (a response arrived,
-    whatever its status), faulted (broken by us on purpose, or cut off at the end of the load), dropped or withheld (never sent), or failed; `errors`
-    also names what was wrong with responses that landed (`status_500`, `slow`).
+    A request belongs to the cycle in which it was due. It ends as exactly one of: landed (a response arrived, whatever
+    its status), faulted (broken by us on purpose, or cut off at the end of the load), dropped or withheld (never sent),
+    or failed; `errors` also names what was wrong with responses that landed (`status_500`, `slow`).
     """
 
     cycle: int

@@ -7,6 +7,7 @@ stdout: the deltas, once a second. When the parent does not read, nothing waits:
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import pickle
 import resource
@@ -81,6 +82,8 @@ async def _work(order: Order, deltas: int) -> None:
     loop.set_exception_handler(_give_up)
     threading.Thread(target=_watch_parent, args=(loop, engine), daemon=True).start()
     reporter = Reporter(engine, deltas)
+    gc.collect()
+    gc.freeze()  # what is there now stays: the collector need not look at it again
     running = loop.create_task(engine.run())
     while not running.done():
         await asyncio.wait([running], timeout=DELTA_S)
