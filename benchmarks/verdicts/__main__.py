@@ -93,9 +93,14 @@ def headline(scores: dict[str, Scores]) -> list[str]:
         rows.append(
             f"| {name} | {mean(s, 'leak', 'benign', 0.0):.2f} % | {mean(s, 'leak', 'leaking', 0.5):.2f} % "
             f"| {mean(s, 'leak', 'leaking', 2.0):.1f} % | {mean(s, 'clean', 'leaking', 2.0):.2f} % "
-            f"| {mean(s, 'clean', 'benign', 0.0):.1f} % | {coverage(s, 'leaking'):.0f} / {coverage(s, 'benign'):.0f} |"
+            f"| {mean(s, 'clean', 'benign', 0.0):.1f} % | {_covered(s)} |"
         )
     return rows
+
+
+def _covered(scores: Scores) -> str:
+    held = [coverage(scores, truth) for truth in ("leaking", "benign")]
+    return "-" if any(np.isnan(held)) else f"{held[0]:.0f} / {held[1]:.0f}"
 
 
 def by_factor(scores: Scores, factors: Iterable[float]) -> list[str]:
@@ -147,6 +152,7 @@ def main() -> None:
     reps = chosen.reps or (5 if chosen.quick else 60)
 
     def grid(cycles: int) -> Grid:
+        """The time axis that was chosen."""
         return Grid(cycles, 40.0, 0.5) if chosen.short else Grid(cycles)
 
     for title, family in (("developed on", shapes.FAMILY), ("held out", held_out.FAMILY)):

@@ -40,6 +40,7 @@ def _grown(g: Grid, rate: float) -> Floats:
 
 
 def lognormal_tails(rng: Rng, g: Grid) -> Floats:
+    """Noise that only ever adds, now and then a lot."""
     return rng.lognormal(-2.0, 1.0, g.t.size) * MB
 
 
@@ -79,14 +80,17 @@ def level_shift_back(rng: Rng, g: Grid) -> Floats:
 
 
 def daily_wave(rng: Rng, g: Grid) -> Floats:
+    """A wave over a day of cycles: locally a slope, in the long run none."""
     return rng.uniform(0.2, 1.0) * MB * np.cos(2 * np.pi * g.u / 24.0 + rng.uniform(0, 6.28))
 
 
 def large_step(rng: Rng, g: Grid) -> Floats:
+    """5 to 40 MB, once, at any time."""
     return np.where(g.u > rng.uniform(0.1, 0.95) * g.cycles, rng.uniform(5, 40) * MB, 0.0)
 
 
 def drifting_noise(rng: Rng, g: Grid) -> Floats:
+    """Sticky noise and a random walk together."""
     return correlated(rng, g, rng.uniform(0.1, 0.4) * MB, rng.uniform(0.3, 2.0)) + walk(rng, g, 0.1 * MB)
 
 
@@ -123,6 +127,7 @@ def _on_top(name: str, leaking: bool) -> Shape:
 
 
 def plain(rng: Rng, g: Grid, rate: float) -> Series:
+    """Nothing but the base (and the leak)."""
     return of_bytes(g, _base(rng, g) + _grown(g, rate), rate)
 
 
@@ -164,6 +169,7 @@ def counts_of_workers(rng: Rng, g: Grid, rate: float) -> Series:
 
 
 def counts_at_rest(rng: Rng, g: Grid, rate: float) -> Series:
+    """Handles that do not follow the load; lost at random where they are lost."""
     return of_counts(g, 40 + events(rng, g, rate * g.cycle_seconds / 3600.0, False) * (rate > 0), rate)
 
 

@@ -51,71 +51,88 @@ def _hours(g: Grid) -> float:
 
 
 def short_warm_up(rng: Rng, g: Grid) -> Floats:
+    """5 to 30 MB that settle within a cycle."""
     return settle(g, rng.uniform(5, 30) * MB, rng.uniform(0.05, 0.4))
 
 
 def long_warm_up(rng: Rng, g: Grid) -> Floats:
+    """3 to 15 MB that take several cycles to settle."""
     return settle(g, rng.uniform(3, 15) * MB, rng.uniform(0.5, 1.2))
 
 
 def linear_cache(rng: Rng, g: Grid) -> Floats:
+    """A cache that fills with the work and is full by half-time."""
     return filled(g, rng.uniform(3, 30) * MB, rng.uniform(0.3, max(0.5, 0.5 * g.cycles)))
 
 
 def exponential_cache(rng: Rng, g: Grid) -> Floats:
+    """A cache that fills more and more slowly."""
     return settle(g, rng.uniform(3, 25) * MB, rng.uniform(0.1, 0.12 * g.cycles))
 
 
 def early_step(rng: Rng, g: Grid) -> Floats:
+    """One-off, in the first cycle and a half."""
     return step(g, rng.uniform(1, 20) * MB, rng.uniform(0, 1.5))
 
 
 def late_step(rng: Rng, g: Grid) -> Floats:
+    """One-off, in the second half."""
     return step(g, rng.uniform(1, 15) * MB, rng.uniform(0.4 * g.cycles, g.cycles))
 
 
 def two_steps(rng: Rng, g: Grid) -> Floats:
+    """One early and one late."""
     return early_step(rng, g) + late_step(rng, g)
 
 
 def stairs_down(rng: Rng, g: Grid) -> Floats:
+    """One-off, downwards."""
     return -step(g, rng.uniform(1, 10) * MB, rng.uniform(0.3, 1.0) * g.cycles)
 
 
 def short_collector(rng: Rng, g: Grid) -> Floats:
+    """Several garbage collections per cycle."""
     return collector(rng, g, rng.uniform(2, 20) * MB, rng.uniform(0.02, 0.2))
 
 
 def long_collector(rng: Rng, g: Grid) -> Floats:
+    """Two to four collections per cycle."""
     return collector(rng, g, rng.uniform(2, 15) * MB, rng.uniform(0.25, 0.6))
 
 
 def flush_in_step(rng: Rng, g: Grid) -> Floats:
+    """A buffer flushed one to four times a cycle, always at the same phase."""
     return sawtooth(g, rng.uniform(2, 15) * MB, 1.0 / rng.integers(1, 5), rng.uniform())
 
 
 def flush_out_of_step(rng: Rng, g: Grid) -> Floats:
+    """A buffer flushed at a period that is not the cycle's."""
     return sawtooth(g, rng.uniform(2, 10) * MB, rng.uniform(0.6, 1.7), rng.uniform())
 
 
 def slow_wave(rng: Rng, g: Grid) -> Floats:
+    """A wave over two to six cycles."""
     return rng.uniform(0.1, 0.6) * MB * np.sin(2 * np.pi * (g.u / rng.uniform(2, 6) + rng.uniform()))
 
 
 def sticky_noise(rng: Rng, g: Grid) -> Floats:
+    """Noise that stays for half a cycle to three."""
     return correlated(rng, g, rng.uniform(0.1, 0.5) * MB, rng.uniform(0.5, 3))
 
 
 def fragmentation(rng: Rng, g: Grid) -> Floats:
+    """A random walk of the floor."""
     return walk(rng, g, rng.uniform(0.05, 0.3) * MB)
 
 
 def strays(rng: Rng, g: Grid) -> Floats:
+    """Three samples in a thousand are nonsense."""
     hit = rng.uniform(size=g.t.size) < 0.003
     return hit * rng.uniform(-30, 60, g.t.size) * MB
 
 
 def heavy_tails(rng: Rng, g: Grid) -> Floats:
+    """Noise with two degrees of freedom."""
     return rng.standard_t(2.0, g.t.size) * 0.2 * MB
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from soak.analysis.distributions import poisson_bounds, poisson_low, t_quantile
 from soak.analysis.floors import CycleFloor, Floors, as_series, floors_of
@@ -71,7 +72,7 @@ def judge_floors(
         return _nothing(floors, used, warnings | {"too_few_cycles"})
     trimmed = trim(points, limit, T.count_step * step if kind == "count" else 0.0)
     level = next(c.value for c in floors.cycles if c.cycle == trimmed.points.cycle[0])
-    return replace(_decide(trimmed, limit, cycle_seconds, kind, step, warnings), level=level)
+    return replace(_decide(points, trimmed, limit, cycle_seconds, kind, step, warnings), level=level)
 
 
 def _nothing(floors: Floors, used: int, warnings: set[str]) -> Verdict:
@@ -110,7 +111,13 @@ def _rows(segment: int, c: CycleFloor, halves: bool) -> list[tuple[float, float,
 
 
 def _decide(
-    trimmed: Trimmed, limit: float, cycle_seconds: float, kind: Kind, quantum: float, warnings: set[str]
+    whole: Points,
+    trimmed: Trimmed,
+    limit: float,
+    cycle_seconds: float,
+    kind: Kind,
+    quantum: float,
+    warnings: set[str],
 ) -> Verdict:
     line, points = trimmed.line, trimmed.points
     b, v = line.slope, line.v
@@ -121,6 +128,8 @@ def _decide(
     if kind == "count":
         ends = {p: _counted(trimmed, low, high, p) for p, (low, high) in ends.items()}
     verdict, said = _verdict(trimmed, limit, *ends[T.decide_level])
+    if verdict == "clean" and _without_largest(_increments(whole)) > T.to_date_share * limit:
+        verdict, said = "inconclusive", {"growth_to_date"}
     excess = max((t_quantile(T.decide_level, v) + t_quantile(T.power_level, v)) * line.se, quantum / span)
     needed = None if verdict != "inconclusive" else _needed(line.se, v, points.cycles, abs(b - limit))
     if verdict == "inconclusive" and needed is None:
@@ -193,14 +202,24 @@ def _verdict(trimmed: Trimmed, limit: float, low: float, high: float) -> tuple[D
     return "inconclusive", set()
 
 
+def _increments(points: Points) -> list[npt.NDArray[np.float64]]:
+    """The increments per cycle between neighbouring floors, ascending, one array per group."""
+    groups = [points.group == group for group in np.unique(points.group)]
+    return [np.sort(np.diff(points.y[g]) / np.diff(points.t[g])) for g in groups]
+
+
+def _without_largest(steps: list[npt.NDArray[np.float64]]) -> float:
+    """Mean growth per cycle without the largest increment of each group; NaN where nothing is left."""
+    left = np.concatenate([s[:-1] for s in steps])
+    return float(left.mean()) if left.size else math.nan
+
+
 def _one_step(points: Points, limit: float) -> bool:
     """Whether a single increment carries the growth: what is left without it does not support a leak."""
-    groups = [points.group == group for group in np.unique(points.group)]
-    steps = [np.sort(np.diff(points.y[g]) / np.diff(points.t[g])) for g in groups]
-    left = np.concatenate([s[:-1] for s in steps])
+    steps = _increments(points)
     pairs = [float(s[0] / s[1]) for s in steps if s.size == 2 and s[1] > 0]
     uneven = bool(pairs) and float(np.mean(pairs)) < T.even_steps
-    return uneven or (left.size > 0 and float(left.mean()) <= T.one_step_share * limit)
+    return uneven or _without_largest(steps) <= T.one_step_share * limit
 
 
 def _last_half(points: Points) -> float:

@@ -12,9 +12,7 @@ class Thresholds:
     # --- floors -------------------------------------------------------------------------------------------------
     floor_quantile: float = 0.10  # of a cycle's samples: 0.14 MB residual on a garbage-collection sawtooth where the
     # trough's median left 1.26 MB; the plain minimum rests on one sample and can be a stray
-    samples_share: float = (
-        0.5  # of a cycle's expected samples: with fewer, its quantile is of another part of the cycle
-    )
+    samples_share: float = 0.5  # of a cycle's expected samples: with fewer, its quantile is of another part of it
     trough_share: float = 0.25  # of the trough's expected samples; without the trough there is no like phase
     sparse: float = 3.0  # samples per cycle up to which a series counts as read in the trough, every reading a floor
     halves_up_to: int = 4  # cycles: with so few, two floors per cycle, each half with its own intercept
@@ -51,11 +49,11 @@ class Thresholds:
     decide_level: float = 0.95  # one-sided: two tests at 5 %
     report_level: float = 0.975
     power_level: float = 0.90  # of finding a growth of `detectable_per_hour`
-    one_step_share: float = (
-        0.5  # of the limit that the growth without its largest step must exceed: one step is no leak
-    )
+    one_step_share: float = 0.5  # of the limit that growth without its largest step must exceed: one step is no leak
     even_steps: float = 0.45  # of each other that two increments must be, where there are no more of them
     clean_cycles: int = 4  # that must remain for "clean" where a warm-up was cut off: a pause looks like its end
+    to_date_share: float = 0.7  # of the limit: with more growth than that before the warm-up was cut off, and without
+    # its largest step, nothing is clean yet; costs a quarter of the caches that were full by half-time
     near_limit: float = 0.85  # of |growth - limit| that more cycles must resolve
     hopeless_cycles: int = 48  # more than this is "too near the limit"
 
