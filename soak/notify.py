@@ -7,6 +7,8 @@ import socket
 import time
 from collections.abc import Mapping
 
+PATIENCE = 1.0  # seconds for a service manager that does not read what it is sent
+
 
 class Notifier:
     """Sends to $NOTIFY_SOCKET; without one (no systemd, or not Type=notify) every call does nothing."""
@@ -54,7 +56,8 @@ class Notifier:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.settimeout(PATIENCE)
             try:
                 sender.sendto(message.encode(), address)
-            except OSError:  # nobody listens any more: no reason to stop soaking
+            except OSError:  # nobody listens, or reads: no reason to stop soaking
                 return

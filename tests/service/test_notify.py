@@ -79,3 +79,11 @@ def test_the_watchdog_is_fed_only_while_there_is_life(heard: socket.socket) -> N
     standing.turn()
     heartbeat.loop(0.0)
     assert heard.recv(200) == b"WATCHDOG=1"
+
+
+def test_a_manager_that_does_not_read_holds_nobody_up(heard: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its queue is full after some messages; what no longer fits is given up after a moment."""
+    monkeypatch.setattr("soak.notify.PATIENCE", 0.001)
+    told = notifier(heard)
+    for _ in range(1000):
+        told.alive()

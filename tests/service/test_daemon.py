@@ -1,0 +1,146 @@
+"""The daemon as a process: soaks when it is due, tells systemd, reloads, stops, and gets over being killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from soak_probes import start_time_of
+from soak_storage import open_store
+from tests.checks.servers import http_server, wait_until
+from tests.e2e.soaking import free_port, soak, soak_command
+from tests.service.daemons import configure, service
+
+SHORT = {"load": {"cycle": "2s", "cycles": 2, "low": 5, "high": 20, "quiet": "800ms"}}
+LONG = {"load": {"cycle": "60s", "cycles": 4, "low": 5, "high": 20}}
+
+
+def test_it_soaks_when_it_is_due_and_tells(tmp_path: Path) -> None:
+    """Ready, watchdog fed, a run on the schedule, metrics while it goes on, an alert, the next start."""
+    with http_server() as people:
+        leaky = {"target": {"env": {"LEAK": "4000000"}}, "limits": {"peak": "1MB"}, "alerts": {"webhook": people.url}}
+        with service(tmp_path, **SHORT, **leaky) as daemon:
+            daemon.wait_for("READY=1")
+            daemon.wait_for_phase("soaking")
+            daemon.wait_for("WATCHDOG=1")
+            told = soak(tmp_path, "status")
+            assert told.code == 0 and "run 1 of guest: cycle " in told.out
+            wait_until(lambda: bool(daemon.status().get("last")), 60)
+            last = daemon.status()
+            assert last["last"]["verdict"] == "failed" and last["phase"] == "idle"
+            assert abs(last["next_start"] - time.time() - 3600) < 120
+            wait_until(lambda: bool(people.seen))
+            alert = json.loads(people.seen[0][2])
+            assert alert["occasion"] == "raised" and alert["target"] == "guest" and alert["kind"] == "peak"
+            daemon.signal(signal.SIGTERM)
+            assert daemon.process.wait(30) == 0
+        assert "STOPPING=1" in daemon.hear()
+        begins = next(line for line in daemon.log if "a soak of guest begins" in line["message"])
+        assert begins["run"] == 1  # the id is on every line of the run
+    assert soak(tmp_path, "status").code == 4  # nobody answers any more; the store is read
+    with open_store(daemon.store) as store:
+        assert [run.status for run in store.runs()] == ["completed"]
+
+
+def test_sigterm_ends_a_run_in_order(tmp_path: Path) -> None:
+    """In the middle of a run: the run is closed as interrupted, judged and reported, the target is gone, exit 0."""
+    with service(tmp_path, **LONG) as daemon:
+        daemon.wait_for_phase("soaking")
+        daemon.signal(signal.SIGTERM)
+        assert daemon.process.wait(40) == 0
+    with open_store(daemon.store) as store:
+        run = store.run()
+        assert run.status == "interrupted" and run.verdict is not None
+        assert store.latest_analysis(run.id) is not None
+        assert all(start_time_of(pid) is None for pid in run.target["pids"])
+
+
+def test_the_second_signal_is_now(tmp_path: Path) -> None:
+    """Two SIGTERM: nobody waits for analysis or target; the run is closed as interrupted all the same."""
+    with service(tmp_path, **LONG, target={"stop_timeout": "60s"}) as daemon:
+        daemon.wait_for_phase("soaking")
+        daemon.signal(signal.SIGTERM)
+        time.sleep(0.05)  # two signals at once would be one
+        daemon.signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert daemon.process.wait(30) in (0, 130)
+        assert time.monotonic() - began < 20
+    with open_store(daemon.store) as store:
+        assert store.run().status == "interrupted"
+
+
+def test_sighup_reloads_and_refuses_what_is_invalid(tmp_path: Path) -> None:
+    """Another schedule is taken over while a run goes on; a broken file is refused by name and nothing changes."""
+    with service(tmp_path, **LONG) as daemon:
+        daemon.wait_for_phase("soaking")
+        before = daemon.status()["next_start"]
+        config = tmp_path / "soak.toml"
+        good = config.read_text()
+        config.write_text(good.replace('every = "1h"', 'every = "1x"'))
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: daemon.says("the configuration is refused, the old one stays"))
+        assert any("schedule.every" in line["message"] for line in daemon.log)
+        assert daemon.status()["next_start"] == before
+        config.write_text(good.replace('every = "1h"', 'every = "5h"'))
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: daemon.says("the configuration was read again"))
+        assert daemon.status()["next_start"] != before and daemon.status()["phase"] == "soaking"
+        config.write_text(good.replace('name = "guest"', 'name = "other"'))
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: daemon.says("target.name cannot change while the daemon runs"))
+        assert [message for message in daemon.hear() if message.startswith("RELOADING=1")]
+
+
+def test_a_daemon_that_was_killed_is_recovered(tmp_path: Path) -> None:
+    """kill -9 in a run: the next daemon closes it as interrupted, its target is gone, what is due is still known."""
+    port = free_port()
+    with service(tmp_path, port=port, **LONG) as first:
+        first.wait_for_phase("soaking")
+        due = first.status()["next_start"]
+        first.process.kill()
+        first.process.wait()
+    with open_store(first.store) as store:
+        (pid,) = store.run().target.get("pids") or [None]
+        assert store.run().status == "running"
+    with service(tmp_path, port=port, configured=True) as second:
+        second.wait_for("READY=1")
+        assert second.says("run 1 was cut off by a crash")
+        wait_until(lambda: second.status().get("next_start") is not None)
+        assert abs(second.status()["next_start"] - due) < 0.01 and second.status()["phase"] == "idle"
+        with open_store(first.store) as store:
+            assert store.run().status == "interrupted"
+        assert pid is None or start_time_of(pid) is None
+
+
+def test_two_daemons_do_not_share_a_store(tmp_path: Path) -> None:
+    """The second ends at once with the number of the first, exit 4; `soak run` beside it is allowed by design."""
+    with service(tmp_path, **LONG) as daemon:
+        daemon.wait_for("READY=1")
+        second = subprocess.run(soak_command("daemon"), cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert second.returncode == 4 and f"process {daemon.process.pid}" in second.stderr
+
+
+def test_what_no_daemon_can_live_by_is_refused(tmp_path: Path) -> None:
+    """No schedule, an impossible cron, an address for everybody without a token: exit 2, each by its key."""
+    configure(tmp_path, 1, web={"listen": "0.0.0.0:8765"})
+    text = (tmp_path / "soak.toml").read_text()
+    (tmp_path / "soak.toml").write_text(text.replace('every = "1h"', 'cron = "0 99 * * *"'))
+    done = soak(tmp_path, "daemon")
+    assert done.code == 2 and "schedule.cron" in done.err and "web.listen" in done.err
+    (tmp_path / "soak.toml").write_text(text.replace('every = "1h"', ""))
+    assert "the daemon needs to know when to soak" in soak(tmp_path, "daemon").err
+
+
+def test_a_web_port_that_is_taken_stops_no_soak(tmp_path: Path) -> None:
+    """The web part is started again and again, and that is said; the run goes on."""
+    import socket
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        service(tmp_path, port=taken.getsockname()[1], **LONG) as daemon,
+    ):
+        daemon.wait_for("STATUS=run 1 of guest")
+        assert daemon.says("part web failed and is started again")
