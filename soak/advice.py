@@ -74,6 +74,14 @@ ADVICE: dict[str, Advice] = {
         "There is no folder {path} to write {file} into.",
         "Make it first; nothing was started.",
     ),
+    "not_writable": Advice(
+        "{file} cannot be written.",
+        "Check its permissions and those of its folder; nothing was started.",
+    ),
+    "report_not_written": Advice(
+        "The report could not be written into {file}: {why}.",
+        "It is stored: `soak report {run} --format ... -o FILE` writes it again.",
+    ),
     "file_exists": Advice(
         "{path} exists already, and nothing is overwritten.",
         "Name another file with `-o FILE`, or move this one away.",

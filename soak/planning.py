@@ -14,6 +14,7 @@ from typing import Any
 
 from soak.config import Config, Growth, format_size
 from soak.config.scaled import SHORT_CYCLE
+from soak.load import LoadPlan
 
 # Standard deviation of one cycle's floor that a Python service typically shows: rss 0.05 to 0.5 MB (measured on real
 # services); counts come back to the same number, or they would not be judged by half of one an hour.
@@ -93,10 +94,14 @@ def warnings(config: Config) -> list[str]:
     return said
 
 
-def _requests_per_hour(config: Config) -> float:
-    load = config.load
-    loaded = load.cycle - load.quiet
-    return (load.low + load.high) / 2.0 * loaded * 3600.0 / load.cycle
+def _requests_per_hour(config: Config) -> float | None:
+    """What the plan sends by its shapes; None where the target decides it (users instead of rates)."""
+    plan = LoadPlan.from_config(config)
+    if plan.closed or any(scenario.users is not None for scenario in plan.scenarios):
+        return None
+    shapes = [plan.own_shape(scenario) for scenario in plan.scenarios if not scenario.share]
+    due = sum(shape.due(plan.cycle) for shape in (plan.shape(), *shapes))
+    return due * 3600.0 / plan.cycle or None
 
 
 def _spelled(name: str, growth: Growth) -> str:

@@ -48,3 +48,13 @@ def test_short_cycles_sample_the_heap_more_finely(tmp_path: Path) -> None:
     assert planning.sampling_interval(config(tmp_path, cycle="10s")) == 16 * 1024
     small = '[limits]\ngrowth = "100KB/cycle"\n'
     assert planning.sampling_interval(config(tmp_path, small, cycle="10s")) == 8 * 1024
+
+
+def test_a_limit_per_request_is_planned_by_what_the_profile_sends(tmp_path: Path) -> None:
+    """20/s all through the loaded part of 10 s are 20 x 3600 x (1 - quiet/cycle) an hour; users send what they can."""
+    constant = config(tmp_path, '[load]\nprofile = "constant"\nhigh = 20\nquiet = "2s"\n', cycle=10.0)
+    assert planning._requests_per_hour(constant) == pytest.approx(20 * 3600 * 0.8)
+    users = config(tmp_path, "[load]\nusers = 5\n")
+    assert planning._requests_per_hour(users) is None
+    nothing = config(tmp_path, '[load]\nprofile = "none"\n')
+    assert planning._requests_per_hour(nothing) is None

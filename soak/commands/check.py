@@ -26,7 +26,6 @@ def command(context: click.Context, run: int | None) -> int:
     options: Globals = context.obj
     with open_store(options.store_url(), create=False) as store:
         close_cut_off(store)
-        close_cut_off(store)
         report = load_or_compute(store, run)
     if not options.quiet:
         click.echo(verdict_line(report))

@@ -25,7 +25,6 @@ def command(options: Globals, run: int | None, form: str, output: Path | None, f
 
     with open_store(options.store_url(), create=False) as store:
         close_cut_off(store)
-        close_cut_off(store)
         report = load_or_compute(store, run, fresh=fresh)
     if form == "text" and output is None:
         from rich.console import Console

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from soak.commands import DURATION, Globals, tell
-from soak.errors import EXIT_INTERRUPTED, UsageError
+from soak.errors import EXIT_ERROR, EXIT_INTERRUPTED, SoakError, UsageError
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -44,14 +45,17 @@ def command(options: Globals, /, cycles: int | None, cycle: float | None, **file
         outcome = run_soak(config, progress=progress)
     finally:
         progress.close()
-    _write(outcome.report, wanted)
-    _print(outcome.report)
+    unwritten = _write(outcome.report, wanted)
+    if outcome.failure is None or outcome.report["series"]:  # else the message says it all
+        _print(outcome.report)
     announce(outcome.report, sys.stdout)
     if outcome.failure is not None:
         tell(outcome.failure)
     elif outcome.exit_code == EXIT_INTERRUPTED and not options.quiet:
         click.echo(f"Interrupted; what was sampled is kept: `soak report {outcome.run_id}`.", err=True)
-    return outcome.exit_code
+    for error in unwritten:
+        tell(error)
+    return EXIT_ERROR if unwritten else outcome.exit_code
 
 
 def _check_files(files: Mapping[str, Path]) -> None:
@@ -63,13 +67,21 @@ def _check_files(files: Mapping[str, Path]) -> None:
             raise UsageError("format_not_yet", form=form, known=", ".join(FORMATS))
         if not file.parent.is_dir():
             raise UsageError("no_folder", path=file.parent, file=file)
+        if not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise UsageError("not_writable", file=file)
 
 
-def _write(report: dict[str, Any], files: Mapping[str, Path]) -> None:
+def _write(report: dict[str, Any], files: Mapping[str, Path]) -> list[SoakError]:
+    """Write what was asked for; what could not be written must not cost the other files, or the report itself."""
     from soak.report.formats import render
 
+    failed = []
     for form, file in files.items():
-        file.write_text(render(report, form), encoding="utf-8")
+        try:
+            file.write_text(render(report, form), encoding="utf-8")
+        except OSError as error:
+            failed.append(SoakError("report_not_written", file=file, why=error.strerror, run=report["run"]["id"]))
+    return failed
 
 
 def _print(report: dict[str, Any]) -> None:

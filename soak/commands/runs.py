@@ -31,7 +31,6 @@ def command(options: Globals, limit: int | None, name: str | None, as_json: bool
 
     with open_store(options.store_url(), create=False) as store:
         close_cut_off(store)
-        close_cut_off(store)
         runs = store.runs(limit, name=name)
     if as_json:
         lines = [json.dumps(asdict(run)) for run in runs]

@@ -181,6 +181,7 @@ class TargetPart:
         run.pids = [*run.pids, *(pid for pid, _ in self.target.roots)]
         found = ceilings(self.target.roots[0][0])
         run.ceilings = {CEILING_NAMES.get(name, name): ceiling.limit for name, ceiling in found.items()}
+        run.ceilings["machine"] = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
     def _own(self, *, gone: bool) -> None:
         if self.target.owned:

