@@ -19,6 +19,7 @@ from soak.housekeeping import Housekeeping
 from soak.leftovers import clear_leftovers
 from soak.lock import StoreLock
 from soak.log import bind
+from soak.migrate import migrate
 from soak.notify import Notifier
 from soak.progress import Status
 from soak.schedule import Order, SchedulePart
@@ -68,6 +69,7 @@ class Daemon:
     def run(self) -> int:
         """Soak on the schedule until SIGTERM or SIGINT; the exit code."""
         url, name = self._config.storage.url, self._config.target.name
+        migrate(url)
         with open_store(url) as store, StoreLock(store, self._host, name), self._signals:
             self._startup(store)
             try:
