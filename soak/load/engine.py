@@ -39,7 +39,7 @@ class Engine:
         self.worker = worker
         self.since = since
         self.endpoint = Endpoint.parse(plan.url)
-        self.tallies = Tallies(tuple(scenario.name for scenario in plan.scenarios))
+        self.tallies = Tallies(tuple(scenario.name for scenario in plan.scenarios), since)
         self.done = asyncio.Event()
         self.resumed = since
         self.most_in_flight = max(1, plan.max_in_flight // plan.workers)
@@ -187,7 +187,7 @@ class Engine:
         self, intended: float, scenario: int, fault: str | None, ended: Callable[[bool], None] | None = None
     ) -> bool:
         """A request of `scenario` was due at `intended`: count it and send it; False when that could not be."""
-        tally = self.tallies.of(int(intended // self.plan.cycle), scenario)
+        tally = self.tallies.of(min(int(intended // self.plan.cycle), self.plan.cycles - 1), scenario)
         tally.due += 1
         now = monotonic() - self.zero
         missed = now - intended > CATCH_UP_S and intended < self.since + CATCH_UP_S

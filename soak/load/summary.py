@@ -61,6 +61,7 @@ class Summary:
         self.worker_cpu_s = 0.0
         self.worker_rss = 0
         self.limited_s = 0.0
+        self._limited_until: dict[int, float] = {}
         self.until = 0.0
 
     def add(self, deltas: Iterable[LoadDelta]) -> None:
@@ -69,7 +70,9 @@ class Summary:
             self.scenarios[delta.scenario].add(delta)
             self.worker_cpu_s += delta.worker_cpu_s
             self.worker_rss = max(self.worker_rss, delta.worker_rss)
-            self.limited_s += (delta.t1 - delta.t0) if delta.limited else 0.0
+            if delta.limited and self._limited_until.get(delta.worker, -1.0) < delta.t1:  # once for all its scenarios
+                self._limited_until[delta.worker] = delta.t1
+                self.limited_s += delta.t1 - delta.t0
             self.until = max(self.until, delta.t1)
             for start, end, why in delta.outages:
                 if start in self.outages or len(self.outages) < self.MAX_EVENTS:

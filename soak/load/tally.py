@@ -121,10 +121,10 @@ class LoadDelta:
 class Tallies:
     """The tallies of one worker: of the cycle that runs and of older ones while requests of theirs are in flight."""
 
-    def __init__(self, scenarios: tuple[str, ...]) -> None:
+    def __init__(self, scenarios: tuple[str, ...], since: float = 0.0) -> None:
         self._scenarios = scenarios
         self._live: dict[tuple[int, int], Tally] = {}
-        self._t0 = 0.0
+        self._t0 = since
 
     def of(self, cycle: int, scenario: int) -> Tally:
         """The tally of scenario number `scenario` in `cycle`."""

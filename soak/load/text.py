@@ -82,7 +82,7 @@ def table(summary: Summary) -> str:
 def _block(name: str, sums: Sums) -> str:
     counts = sums.counts
     lines = [f"{name}: {counts['due']} due, {counts['sent']} sent, {counts['landed']} landed"]
-    for key, table_ in (("errors", sums.errors), ("broken on purpose", sums.faulted), ("streams", sums.checks)):
+    for key, table_ in (("errors", sums.errors), ("broken on purpose", sums.faulted), ("counted", sums.checks)):
         if table_:
             lines.append(f"  {key}: {_listed(table_)}")
     lines += [f"  {key}: {counts[key]}" for key in ("dropped", "withheld") if counts[key]]

@@ -199,9 +199,9 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(serve: Se
             await asyncio.sleep(0.005)
             await client.send(b"HTTP/1.1 500 Late\r\nContent-Length: 0\r\n\r\n")
 
-    outcome = drive(plan(serve(twice).url))
+    outcome = drive(plan(serve(twice).url, ScenarioPlan(count=4)))
     assert outcome.counts("errors") == {}
-    assert outcome.total("landed") == 20
+    assert outcome.total("landed") == 4
 
 
 def test_a_stale_connection_costs_no_error(serve: Serve) -> None:
