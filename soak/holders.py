@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,6 @@ from soak_probes import Process
 from soak_probes.agent_client import AgentClient, AgentError
 from soak_storage.records import EventRow
 
-PATIENCE = 10.0  # seconds for an answer; the agent gives itself two
 MOST_TYPES = 5  # followed: each instance costs passes over the heap
 MOST_PROCESSES = 4  # of a pre-fork server, the workers do the same
 LEAST_GROWTH = 10  # instances more than in the first reading
@@ -21,8 +19,6 @@ class HolderAsker:
 
     def __init__(self, client: AgentClient) -> None:
         self._client = client
-        spec = importlib.util.find_spec("objgraph")
-        self._objgraph = spec.origin if spec else None  # loaded by path inside the target, under a private name
         self._first: dict[int, dict[str, int]] = {}
         self._last: dict[int, dict[str, int]] = {}
 
@@ -53,9 +49,7 @@ class HolderAsker:
 
     def _ask(self, pid: int, types: Sequence[str]) -> dict[str, Any] | None:
         """The answer; None when there is none: a finding without its holder is still a finding."""
-        if self._objgraph is None:
-            return None
         try:
-            return self._client.request(pid, "holders", timeout=PATIENCE, types=list(types), objgraph=self._objgraph)
+            return self._client.holders(pid, types)
         except AgentError:
             return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 
 from .names import type_name
+from .fillers import fillers, wrapped
 from .stacks import OWN
 from .stdlib import load, private
 
@@ -110,10 +111,11 @@ class Holders:
         try:
             for kind, item, growth in self._wanted(set(request.get("types", ()))):
                 if id(item) not in ours:
-                    path = describe(graph.find_backref_chain(item, is_root, DEPTH))
+                    chain = graph.find_backref_chain(item, is_root, DEPTH)
+                    path = describe(chain)
                     if path[0].split(" ")[-1].startswith("_soak"):
                         continue
-                    rows.append({"type": kind, "growth": growth, "path": path})
+                    rows.append({"type": kind, "growth": growth, "path": path, "filled_by": filled_by(chain)})
         except Late:
             late = True
         return {"holders": rows, "late": late, "pause_ms": edges.pause * 1e3}
@@ -157,6 +159,21 @@ def describe(chain: list[Any]) -> list[str]:
         words.append(_word(owner, item, position == 0))
         owner = item
     return words
+
+
+def filled_by(chain: list[Any]) -> list[list[Any]]:
+    """[file, line, function] of what fills the innermost container of a chain that has a name, or of what it caches."""
+    for position in range(len(chain) - 1, 0, -1):
+        item, owner = chain[position], chain[position - 1]
+        cached = wrapped(item)
+        if cached:
+            return cached
+        if position > 1 and type(owner) is dict and _is_namespace(chain[position - 2], owner):
+            owner = chain[position - 2]
+        name = _name_in(owner, item)
+        if name and hasattr(type(item), "__len__"):
+            return fillers(owner, name, item)
+    return []
 
 
 def _is_namespace(owner: Any, item: dict[Any, Any]) -> bool:

@@ -78,7 +78,7 @@ def _accepted_by(finding: dict[str, Any], valid: Sequence[Accepted]) -> Accepted
         entry_of_site = next((entry for entry in valid if _covers_site(entry, site)), None)
         if entry_of_site is not None:
             site["accepted"] = entry_of_site.note()
-            covered += site["growth_per_hour"]
+            covered += site["growth_per_hour"] or 0.0
             by = by or entry_of_site
     limit = finding.get("limit_per_hour")
     rest = (finding["growth_per_hour"] or 0.0) - covered

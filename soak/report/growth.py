@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from soak.analysis import hours_to, memory_statement
 from soak.report.fingerprint import fingerprint
 from soak.report.inputs import TOTAL, RunData
 from soak.report.objects import growing_types, held_by
+from soak.report.retainers import with_retainer
 from soak.report.series import MEMORY, Judged, outside_memory, tracer_growth
 from soak.report.sites import Attribution, Attributor
 from soak.report.units import interval, rate, share
@@ -96,6 +97,7 @@ def _memory_finding(
     if found.sites and found.sites[0]["share"] >= 0.5:
         found.sites[0]["types"] = types
         found.sites[0]["held_by"] = holders
+    found = replace(found, sites=with_retainer(attributor, found.sites))
     outside = next((one for one in series if one.info.name == outside_memory(data) and one.info.process == TOTAL), None)
     finding = _finding(attributor, growing, found, ceilings, outside)
     tracer = tracer_growth(data)

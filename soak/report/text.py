@@ -19,6 +19,7 @@ SITES_SHOWN = 5
 SPREAD_BELOW = 0.6  # of the growth at the first site: then the way there tells more than the places
 TRUNK_SHOWN = 3
 LEAST_SHARE = 0.01  # of the growth: less is not shown unasked
+RETAINERS_SHOWN = 3  # functions that fill one container
 CALLERS_SHOWN = 3
 WIDEST = 100
 
@@ -82,7 +83,7 @@ def _finding(number: int, finding: dict[str, Any], full: bool) -> RenderableType
 
 def shown_sites(finding: dict[str, Any]) -> list[dict[str, Any]]:
     """The first site, and what else has a part in the growth that is worth a person's time."""
-    worth = [site for site in finding["sites"][1:SITES_SHOWN] if site["share"] >= LEAST_SHARE]
+    worth = [site for site in finding["sites"][1:SITES_SHOWN] if site["share"] >= LEAST_SHARE or site.get("retains")]
     return [*finding["sites"][:1], *worth]
 
 
@@ -113,6 +114,8 @@ def _trunk(finding: dict[str, Any]) -> list[str]:
 
 
 def _site(site: dict[str, Any], unit: str, place: int) -> RenderableType:
+    if site.get("retains"):
+        return _retainer(site)
     sure = "" if site.get("significant", True) else "  (not certain)"
     head = Text.assemble(
         (plain(site_name(site)), "bold cyan" if place == 0 else "cyan"),
@@ -125,6 +128,18 @@ def _site(site: dict[str, Any], unit: str, place: int) -> RenderableType:
         lines.append(Text(f"    {plain(code)}", "italic"))
     lines += [Text(f"    {plain(line)}", "dim") for line in _site_facts(site, unit)]
     return Group(*lines)
+
+
+def _retainer(site: dict[str, Any]) -> RenderableType:
+    """What keeps the growth: the container, how fast it grows, and who fills it."""
+    head = Text.assemble(
+        ("kept by: ", "dim"),
+        (plain(" -> ".join(site["held_by"][0])), "cyan"),
+        f"  {rate(site['count_per_hour'], 'count')} items",
+    )
+    filled = [site["traceback"][-1], *site["also_filled_by"]]
+    lines = [Text(f"    filled by {plain(frame_name(frame))}", "dim") for frame in filled[:RETAINERS_SHOWN]]
+    return Group(head, *lines)
 
 
 def _site_facts(site: dict[str, Any], unit: str) -> list[str]:

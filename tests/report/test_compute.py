@@ -16,7 +16,7 @@ from soak.report.compute import compute, main
 from soak.report.formats import render
 from soak.report.stored import load_or_compute
 from soak_storage import Store
-from soak_storage.records import AnalysisRow, EventRow, LoadCycleRow, ReadingRow, SampleRow, SegmentRow
+from soak_storage.records import AnalysisRow, EventRow, LoadCycleRow, SampleRow, SegmentRow
 
 from .runs import LEAK, MB, Plan, make_run
 
@@ -353,6 +353,23 @@ def test_types_and_holders_stand_at_the_site_that_explains_most(store: Store) ->
     report = report_of(store, Plan(heap_growth=3 * MB, extra=[event]))
     assert growth(report)["sites"][0]["held_by"] == [path, other]
     assert "held by: module app.cache -> dict _CACHE -> list" in render(report, "text")
+
+
+def test_the_function_that_fills_a_growing_container_is_named(store: Store) -> None:
+    """What is allocated in app.py is kept in a registry of another module: that one's line is a site of its own."""
+    keeper = ["/srv/venv/lib/python3.11/site-packages/fsm/core.py", 66, "Machine.register"]
+    path = ["module app", "fsm.Machine machine", "dict tasks"]
+    row = {"type": "dict", "growth": 600, "path": path, "filled_by": [keeper]}
+    event = EventRow("holders", 478.0, 478.0, {"process": "100:main", "holders": [row]})
+    report = report_of(store, Plan(heap_growth=3 * MB, extra=[event]))
+    kept = next(site for site in growth(report)["sites"] if site.get("retains"))
+    assert (kept["file"], kept["line"], kept["function"]) == tuple(keeper)
+    assert kept["owner"].startswith("dependency fsm")
+    # 600 items in the six cycles of a minute after the second trough: 6,000 an hour
+    assert kept["count_per_hour"] == pytest.approx(6000.0)
+    text = render(report, "text")
+    assert "kept by: module app -> fsm.Machine machine -> dict tasks" in text
+    assert "filled by" in text and "fsm/core.py:66" in text
 
 
 def test_cleanup_after_faulted_requests_is_a_check_of_its_own(store: Store) -> None:

@@ -1,0 +1,121 @@
+"""Which functions put things into a container: found in the byte code of the module or class it belongs to.
+
+What a leak keeps is often allocated in one place and put into a registry in another; the second is the line to change.
+Only functions of the owner are looked at: those of the module whose variable the container is, or of the classes of the
+object whose attribute it is. A function counts when it names the variable and stores into something by key, or names
+one of the methods that make a container grow; for a container that makes missing items, reading by key counts too.
+"""
+
+from __future__ import annotations
+
+from .stdlib import load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType
+    from typing import Any
+
+GROWERS = frozenset(
+    {"add", "append", "appendleft", "extend", "insert", "put", "put_nowait", "setdefault", "update", "heappush"}
+)
+DEEP = 6  # functions inside functions
+MOST = 8  # functions named
+
+_Code = type(load.__code__)
+
+
+def fillers(owner: Any, name: str, container: Any) -> list[list[Any]]:
+    """[file, line, function] of the functions of `owner` that make its `name`, which is `container`, grow."""
+    opcodes = _storing(container)
+    found: list[list[Any]] = []
+    for code in _codes(owner):
+        if name in code.co_names and (GROWERS.intersection(code.co_names) or opcodes.intersection(code.co_code[::2])):
+            function = getattr(code, "co_qualname", code.co_name)
+            found.append([code.co_filename, _line(code, name), function])
+            if len(found) == MOST:
+                break
+    return found
+
+
+def wrapped(item: Any) -> list[list[Any]]:
+    """[file, line, function] of the function that a cache such as functools.lru_cache wraps; empty for anything else."""
+    inner = getattr(item, "__wrapped__", None)
+    code = getattr(inner, "__code__", None)
+    if type(code) is not _Code:
+        return []
+    return [[code.co_filename, code.co_firstlineno, getattr(inner, "__qualname__", code.co_name)]]
+
+
+def _storing(container: Any) -> set[int]:
+    opmap = load("opcode").opmap
+    names = ["STORE_SUBSCR"]
+    if hasattr(type(container), "__missing__"):
+        names += ["BINARY_SUBSCR", "BINARY_OP"]
+    return {opmap[name] for name in names if name in opmap}
+
+
+def _codes(owner: Any) -> Iterator[CodeType]:
+    """The code of every function that belongs to a module, or to the classes of an object."""
+    if type(owner) is type(load("sys")):
+        name = owner.__dict__.get("__name__")
+        for value in list(owner.__dict__.values()):
+            if getattr(value, "__module__", None) == name:
+                yield from _of(value)
+        return
+    for kind in type.__dict__["__mro__"].__get__(owner if isinstance(owner, type) else type(owner)):
+        yield from _of(kind)
+
+
+def _of(value: Any) -> Iterator[CodeType]:
+    if isinstance(value, type):
+        for member in list(type.__dict__["__dict__"].__get__(value).values()):
+            yield from _of_function(member)
+    else:
+        yield from _of_function(value)
+
+
+def _of_function(member: Any) -> Iterator[CodeType]:
+    for inner in (member, getattr(member, "__func__", None), getattr(member, "fget", None)):
+        code = getattr(getattr(inner, "__wrapped__", inner), "__code__", None)
+        if type(code) is _Code:
+            yield from _inside(code, DEEP)
+
+
+def _inside(code: CodeType, depth: int) -> Iterator[CodeType]:
+    yield code
+    if depth:
+        for constant in code.co_consts:
+            if type(constant) is _Code:
+                yield from _inside(constant, depth - 1)
+
+
+def _line(code: CodeType, name: str) -> int:
+    """The first line on which the function loads `name`; its own first line before Python 3.10."""
+    if not hasattr(code, "co_lines"):
+        return code.co_firstlineno
+    wanted = code.co_names.index(name)
+    opcode = load("opcode")
+    at = _offset(code.co_code, wanted, opcode)
+    for begin, end, line in code.co_lines():
+        if line is not None and begin <= at < end:
+            return int(line)
+    return code.co_firstlineno
+
+
+def _offset(data: bytes, wanted: int, opcode: Any) -> int:
+    """Where an instruction first takes name number `wanted`; two instructions keep a flag in the lowest bit."""
+    version = load("sys").version_info
+    flagged = {opcode.opmap.get("LOAD_GLOBAL")} if version >= (3, 11) else set()
+    if version >= (3, 12):
+        flagged.add(opcode.opmap.get("LOAD_ATTR"))
+    argument = 0
+    for offset in range(0, len(data) - 1, 2):
+        operation = data[offset]
+        argument = argument << 8 | data[offset + 1]
+        if operation == opcode.opmap["EXTENDED_ARG"]:
+            continue
+        if operation in opcode.hasname and (argument >> 1 if operation in flagged else argument) == wanted:
+            return offset
+        argument = 0
+    return 0

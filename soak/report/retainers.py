@@ -1,0 +1,69 @@
+"""The place that keeps what grows: a container that has grown all through the run, and the function that fills it.
+
+What leaks is often allocated in one place and put into a registry or a cache in another. The allocation sites name the
+first; this names the second, as a site of its own without a share: it allocates next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from soak.report.fingerprint import fingerprint, place
+from soak.report.inputs import RunData
+from soak.report.owner import STANDARD
+from soak.report.sites import Attributor
+
+PLACE = 2  # after the two most guilty allocation sites, so that it is among the three that a person looks at first
+
+
+def with_retainer(attributor: Attributor, sites: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`sites` with the place that keeps what grows, unless there are none or one of the first stands for it already."""
+    if not sites:
+        return sites
+    shown = {(frame["file"], frame["function"]) for site in sites[:PLACE] for frame in site["traceback"]}
+    for row in grown_containers(attributor.data):
+        frames = [frame for frame in row.get("filled_by", []) if attributor.owners.of(frame[0]) != STANDARD]
+        if any((file, function) in shown for file, _, function in frames):
+            return sites
+        if frames:
+            return [*sites[:PLACE], _site(attributor, row, frames), *sites[PLACE:]]
+    return sites
+
+
+def grown_containers(data: RunData) -> list[dict[str, Any]]:
+    """What the agents said of containers that have grown since the second trough, largest growth first."""
+    rows = [row for event in data.of_kind("holders") for row in event.detail.get("holders", []) if row.get("growth")]
+    return sorted(rows, key=lambda row: -row["growth"])
+
+
+def _site(attributor: Attributor, row: Mapping[str, Any], frames: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    file, line, function = frames[0]
+    frame = attributor.frame((file, line, function))
+    data = attributor.data
+    cycles = max(1, data.complete - 2)  # between the second trough and the last
+    return {
+        "file": file,
+        "line": line,
+        "function": function,
+        "short": place(file, attributor.owners.cwd),
+        "owner": attributor.owners.of(file),
+        "growth_per_hour": None,
+        "ci95": None,
+        "share": 0.0,
+        "count_per_hour": row["growth"] / (cycles * data.cycle_seconds) * 3600.0,
+        "partial": False,
+        "traceback": [frame],
+        "types": [],
+        "held_by": [[str(step) for step in row["path"]]],
+        "significant": False,
+        "bounded": False,
+        "retains": True,
+        "also_filled_by": [attributor.frame((file, line, function)) for file, line, function in frames[1:]],
+        "live": 0.0,
+        "stacks": 0,
+        "details": [],
+        "likely": frame,
+        "application": None,
+        "fingerprint": fingerprint("site", None, [(file, line, function)], attributor.owners.cwd),
+    }
