@@ -180,7 +180,7 @@ ADVICE: dict[str, Advice] = {
         "Start it again, then soak.",
     ),
     "target_silent": Advice(
-        "Not one request of cycle {cycle} was answered by {url} (mostly: {why}).",
+        "Not one request of cycle {cycle} was answered by {host}:{port} (mostly: {why}).",
         "See in its log why it does not answer; what was sampled until then is kept and reported.",
     ),
     "target_not_found": Advice(

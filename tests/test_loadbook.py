@@ -55,7 +55,7 @@ def test_an_idle_second_leaves_no_row() -> None:
 
 
 def test_a_cycle_without_a_single_answer_is_told_from_one_with_errors() -> None:
-    """Failed requests and no response at all: the usual kind of error. A response, or an injected fault, is an answer."""
+    """Failed requests and no response: the usual kind of error. A response, or an injected fault, is an answer."""
     book = LoadBook(cycle_seconds=10.0, quiet_seconds=2.0)
     refused = {"errors": {"refused": 9, "timeout": 1}, "landed": 0}
     list(book.add([delta(0.0, cycle=0, **refused), delta(10.0, cycle=1, **refused), delta(20.0, cycle=2, **refused)]))

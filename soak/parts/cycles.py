@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from soak.analyst import Analyst
 from soak.errors import SoakError
+from soak.launch.readiness import Endpoint
 from soak.parts.base import Run
 from soak.parts.load import LoadPart
 from soak.selfcost import SelfCost
@@ -68,7 +69,8 @@ class CyclePart:
         why = self._load.book.unanswered(run.cycle)
         if why is not None:
             self._over = True
-            raise SoakError("target_silent", cycle=run.cycle + 1, url=run.config.target.url, why=why)
+            asked = Endpoint.of(self._load.plan.url)  # without the user and password that a URL may hold
+            raise SoakError("target_silent", cycle=run.cycle + 1, host=asked.host, port=asked.port, why=why)
 
     def _analyse(self, now: float) -> None:
         """Begin the analysis when the samples of its cycle are stored: sampling never waits for the disk."""

@@ -98,9 +98,12 @@ def test_a_target_that_dies_in_cycle_two(tmp_path: Path) -> None:
 def test_a_target_that_refuses_connections(tmp_path: Path) -> None:
     """A target that lives but takes no more connections ends the run after a cycle without a single answer."""
     write_config(tmp_path, target={"env": {"CLOSE_AFTER": "4"}}, load={"cycle": "3s", "quiet": "1s", "cycles": 30})
+    path = tmp_path / "soak.toml"
+    path.write_text(path.read_text().replace("http://", "http://me:hunter2url@"))
     done = soak(tmp_path, "run", "--json", "report.json")
     assert done.code == 4
     assert "refused" in message(done)
+    assert "hunter2url" not in done.err + done.out
     assert done.report is not None
     assert done.report["verdict"] == "error"
     assert 1 <= done.report["run"]["cycles"] < 6
