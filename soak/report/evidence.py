@@ -40,7 +40,9 @@ def run_seconds(data: RunData) -> float:
 def _cycles(data: RunData) -> Evidence | None:
     if data.complete >= LEAST_CYCLES:
         return None
-    done = "no cycle" if not data.complete else f"only {data.complete} of {data.run.cycles_planned or '?'} cycles"
+    planned = data.run.cycles_planned
+    of_planned = "" if planned == data.complete else f" of {planned or '?'}"
+    done = "no cycle" if not data.complete else f"only {data.complete}{of_planned} cycles"
     return Evidence("too_few_cycles", f"{done} ran to the end; {LEAST_CYCLES} are needed at least", True, True)
 
 

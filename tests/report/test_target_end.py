@@ -37,3 +37,10 @@ def test_replaced_workers_weaken_the_evidence(store: Store) -> None:
     (evidence,) = [one for one in report["evidence"] if one["code"] == "workers_recycled"]
     assert evidence["weakens"]
     assert "2 times (after 120 s, typically)" in evidence["message"]
+
+
+@pytest.mark.parametrize(("planned", "words"), [(2, "only 2 cycles ran"), (8, "only 2 of 8 cycles ran")])
+def test_too_few_cycles_are_not_called_a_part_of_themselves(store: Store, planned: int, words: str) -> None:
+    """Two of two is not "only 2 of 2"."""
+    report = compute(store, make_run(store, Plan(cycles=planned, done=2)))
+    assert words in next(one["message"] for one in report["evidence"] if one["code"] == "too_few_cycles")
