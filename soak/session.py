@@ -71,8 +71,6 @@ class Session:
     ) -> None:
         clear_leftovers(store)
         plan = LoadPlan.from_config(config)
-        if config.load.profile != "none":
-            plan.check()  # first of all: what it refuses is no run
         run_id = store.begin_run(run_start(config, clock))
         folder = run_dir or run_folder(config.storage.url, run_id)
         recorder = Recorder(store, run_id)
@@ -103,6 +101,8 @@ class Session:
             raise
 
     def _startup(self) -> None:
+        if self.state.config.load.profile != "none":
+            self._load.plan.check()  # before the target starts; in a run, so that tonight is not taken for last night
         for warning in planning.warnings(self.state.config):
             self.state.listener.message(f"warning: {warning}")
         for part in self._parts:

@@ -60,14 +60,14 @@ def test_a_report_file_that_cannot_be_written_is_refused_before_the_night(tmp_pa
 
 
 def test_a_scenario_function_that_is_not_there(tmp_path: Path) -> None:
-    """What the load refuses is refused before the target is started, and leaves neither a run nor a folder."""
+    """What the load refuses is refused before the target is started; the failed run is what `soak check` then tells."""
     path = write_config(tmp_path)
     path.write_text(path.read_text().replace('path = "/work"', 'kind = "python"\nfunction = "none.py:buy"'))
     done = soak(tmp_path, "run")
     assert done.code == 4
     assert "none.py" in message(done)
     assert not (tmp_path / "soak-runs").exists()
-    assert "No runs" in soak(tmp_path, "runs").out
+    assert soak(tmp_path, "check").code == 4
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
