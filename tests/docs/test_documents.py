@@ -94,3 +94,17 @@ def test_monitoring_names_metrics_that_exist() -> None:
     """Each soak_ name in the guide is a metric of the reference."""
     text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\bsoak_[a-z_]+", text)) <= {row.name for row in metrics.families()}
+
+
+def test_monitoring_explains_each_alert_rule() -> None:
+    """The table has the rules that are shipped, and no other."""
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    rules = (ROOT / "deploy/prometheus/soak.rules.yml").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(Soak\w+)` \|", text, re.M) == re.findall(r"- alert: (\w+)", rules)
+
+
+def test_files_that_are_named_exist() -> None:
+    """Paths below deploy/, soak/ and examples/ in the documents are files of this repository."""
+    for path in documents():
+        for name in re.findall(r"`((?:deploy|soak|probes|storage|tools)/[\w@./-]+)`", path.read_text(encoding="utf-8")):
+            assert (ROOT / name).exists(), f"{path.name}: {name}"
