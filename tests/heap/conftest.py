@@ -43,13 +43,24 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+def there(minor: int) -> str:
+    """The interpreter of that name, or the test is skipped by it."""
+    found = find_python(minor)
+    if found is None:
+        pytest.skip(f"Python 3.{minor} is not on this machine (SOAK_PYTHONS can name one)")
+    return found
+
+
 @pytest.fixture(params=MINORS, ids=lambda minor: f"3.{minor}")
 def python(request: pytest.FixtureRequest) -> str:
-    """Each interpreter that can be had, by name."""
-    found = find_python(request.param)
-    if found is None:
-        pytest.skip(f"Python 3.{request.param} is not on this machine (SOAK_PYTHONS can name one)")
-    return found
+    """Each interpreter that can be had: each has a layout of its own."""
+    return there(request.param)
+
+
+@pytest.fixture(params=[pytest.param(m, id=f"3.{m}", marks=() if m % 2 else pytest.mark.slow) for m in MINORS])
+def some_python(request: pytest.FixtureRequest) -> str:
+    """For what takes longer and differs less: every other version, the rest among the slow tests."""
+    return there(request.param)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from .conftest import Guest
 MB = 1 << 20
 
 
-def test_dead_stacks_are_dropped_and_live_ones_keep_their_names(guest: Guest, python: str) -> None:
+def test_dead_stacks_are_dropped_and_live_ones_keep_their_names(guest: Guest, some_python: str) -> None:
     """12,000 functions, each of its own file and line, at 64 bytes: the tables stay small, the last are named."""
-    found = guest("bounds.py", python=python)
+    found = guest("bounds.py", python=some_python)
     assert found["stats"]["taken"] > 12_000
     assert found["stats"]["stacks"] < 8_000
     assert max(found["sizes"]) < 3 * MB
