@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from soak.analyst import LONGEST, Analyst
@@ -27,3 +31,40 @@ def test_an_analysis_that_hangs_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(SoakError, match="signal 9"):
         analyst.poll()
     assert not analyst.busy
+
+
+def reads_its_order(pid: int) -> bool:
+    """Whether a process waits in read(0, ...): its imports and its beginning are behind it."""
+    try:
+        return Path(f"/proc/{pid}/syscall").read_text().split()[:2] in (["0", "0x0"], ["63", "0x0"])  # x86-64, arm64
+    except OSError:
+        return False
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, reaped or not."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_an_analysis_does_not_outlive_its_soak() -> None:
+    """After kill -9 of soak the analysis ends too, though its order may still come: the pipe is held open here."""
+    code = "import subprocess as s, sys, time\n"
+    code += "print(s.Popen([sys.executable, '-P', '-m', 'soak.report.compute']).pid, flush=True)\ntime.sleep(60)"
+    soak = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert soak.stdout is not None
+        pid = int(soak.stdout.readline())
+        end = time.monotonic() + 30
+        while not reads_its_order(pid) and time.monotonic() < end:
+            time.sleep(0.02)
+        soak.kill()
+        end = time.monotonic() + 30
+        while not is_gone(pid) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert is_gone(pid)
+    finally:
+        soak.kill()
+        soak.communicate()

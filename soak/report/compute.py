@@ -6,8 +6,10 @@ never in the daemon.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from soak_storage import Store
 
 SCHEMA = "soak.report/1"
+PR_SET_PDEATHSIG = 1  # prctl(2)
 MOST_GAPS = 200  # of a report; a machine that is too busy leaves one every few seconds
 _ORDER = ("growth", "oom", "peak", "ceiling", "cleanup", "errors", "latency", "cpu", "stream", "check", "target")
 
@@ -171,6 +174,7 @@ def main() -> None:
     """
     from soak_storage import open_store
 
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nothing that soak started outlives it
     order = json.load(sys.stdin)
     with open_store(order["store"], create=False) as store:
         report = compute(store, order["run"])
