@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from soak.config.scenario import LoadConfig, Scenario
 
 
+WORKER_RATE = 5000.0  # requests/s: a tenth to a half of a core, so that pacing still has room
 EXTERNAL_KINDS = ("locust", "command")
 
 
@@ -91,6 +94,11 @@ class ScenarioPlan:
         return cls(**values, max_s=None if expect.max_ms is None else expect.max_ms / 1e3)
 
 
+def workers_for(rate: float) -> int:
+    """How many processes a rate needs: one for each `WORKER_RATE`, but no more than there are cores."""
+    return max(1, min(math.ceil(rate / WORKER_RATE), os.cpu_count() or 1))
+
+
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
     """A whole load run. Durations in seconds, rates per second; `folder` is where scenario files are looked for."""
@@ -124,6 +132,7 @@ class LoadPlan:
             url=config.target.url or "",
             scenarios=scenarios or (ScenarioPlan(),),
             folder=str(config.base),
+            workers=workers_for(load.high if load.users is None else 0.0),
             levels=tuple(load.levels),
             **values,
         )
