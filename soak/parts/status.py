@@ -30,7 +30,8 @@ class StatusPart:
         """Tell when it is time."""
         if now >= self._next:
             self._next = now + EVERY
-            self._run.listener.status(self.status(now))
+            if now < self._run.end:  # what follows the last cycle is no phase
+                self._run.listener.status(self.status(now))
 
     def status(self, now: float) -> Status:
         """Where the run stands."""

@@ -27,6 +27,7 @@ def test_a_growing_list_is_named_with_file_line_and_function(tmp_path: Path) -> 
     truth = PER_REQUEST * landed / 20.0 * 3600.0  # bytes per hour: 20 seconds of soak
     assert 0.7 * truth < site["growth_per_hour"] < 1.3 * truth
     assert "guest.py" in done.out and "leak" in done.out.lower()
+    assert done.err.count("cycle 5/5 load") == 1, "the end of the last cycle is not the load of another"
 
 
 def test_the_same_target_without_the_leak_is_clean(tmp_path: Path) -> None:
