@@ -20,7 +20,7 @@ from tests.e2e.soaking import free_port
 CONFIGURATION = """\
 [target]
 name = "service"
-command = [{python!r}, "service.py", "{port}"]
+command = [{python!r}, "-m", "uvicorn", "app:app", "--port", "{port}"]
 url = "http://127.0.0.1:{port}"
 
 [load]
@@ -95,33 +95,34 @@ def test_every_command_and_option_shown_exists() -> None:
     assert seen >= 20
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A project with the tiny target, its configuration, and a copy of the examples."""
-    shutil.copy(Path(__file__).with_name("service.py"), tmp_path)
-    (tmp_path / "soak.toml").write_text(CONFIGURATION.format(python=sys.executable, port=free_port(), web=WEB))
-    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns(".venv", "node_modules"))
-    wrapper = tmp_path / "bin/soak"
-    wrapper.parent.mkdir()
-    wrapper.write_text(WRAPPER.format(soak=f"{sys.executable} -P -m soak"))
-    wrapper.chmod(0o755)
-    yield tmp_path
+def prepare(folder: Path, path: Path) -> None:
+    """A project with the tiny target and the examples; its configuration, unless the document makes one itself."""
+    shutil.copy(Path(__file__).with_name("app.py"), folder)
+    if not any("soak init" in block.text for block in runnable(path)):
+        filled = CONFIGURATION.format(python=sys.executable, port=free_port(), web=WEB)
+        (folder / "soak.toml").write_text(filled)
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns(".venv", "node_modules"))
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "soak").write_text(WRAPPER.format(soak=f"{sys.executable} -P -m soak"))
+    (programs / "soak").chmod(0o755)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: path.name)
-def test_runnable_blocks_work(path: Path, folder: Path) -> None:
+def test_runnable_blocks_work(path: Path, tmp_path: Path) -> None:
     """Executed in the order of the document, in one folder; the first that fails is named with its output."""
+    prepare(tmp_path, path)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SOAK_")}
-    env = {**clean, "PATH": f"{folder}/bin:{clean['PATH']}"}
+    env = {**clean, "PATH": f"{tmp_path}/bin:{Path(sys.executable).parent}:{clean['PATH']}"}
     for block in runnable(path):
         script = block.text
         for pattern, instead in SHORT:
             script = pattern.sub(instead, script)
         done = subprocess.run(
             ["bash", "-euc", script],
-            cwd=folder,
+            cwd=tmp_path,
             env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
