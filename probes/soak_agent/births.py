@@ -102,16 +102,9 @@ class Births:
             tasks = modules["asyncio.tasks"]
             self.running_loop = getattr(modules.get("_asyncio") or tasks, "_get_running_loop", None)
             self.current_task = getattr(tasks, "_c_current_task", None) or tasks.current_task
-            self.undo.append(watch_tasks(tasks, self._note_armed))
+            self.undo.append(watch_tasks(tasks, self.armed, self.note_task))
         if self.threads_hooked and self.tasks_hooked:
             self.handlers.pop("import", None)
-
-    def _note_armed(self, task: Any) -> None:
-        try:
-            if task.get_coro().__qualname__ in self.armed:
-                self.note_task(task)
-        except Exception:
-            pass
 
     def chain(self) -> Chain:
         """The stack now, followed by those of the asyncio tasks that led to it."""

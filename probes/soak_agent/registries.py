@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from .stdlib import load
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,28 +39,36 @@ def watch_threads(threading: Any, note: Note) -> Callable[[], None]:
     return lambda: setattr(threading, "_limbo", limbo)
 
 
-def watch_tasks(tasks: Any, note: Note) -> Callable[[], None]:
-    """Call `note` with each asyncio task that is made."""
-    return _monitor(tasks, note) if sys.version_info >= (3, 14) else _subclass(tasks, note)
+def watch_tasks(tasks: Any, armed: set[str], note: Note) -> Callable[[], None]:
+    """Call `note` with each asyncio task that is made to run a coroutine whose name is in `armed`."""
+    return _monitor(tasks, armed, note) if sys.version_info >= (3, 14) else _subclass(tasks, armed, note)
 
 
-def _subclass(tasks: Any, note: Note) -> Callable[[], None]:
-    """The weak set that every task enters notes what enters it."""
+def _subclass(tasks: Any, armed: set[str], note: Note) -> Callable[[], None]:
+    """The weak set that every task enters notes what enters it; its own two lines are repeated to save a call."""
     weak: Any = getattr(tasks, "_scheduled_tasks", None)
     weak = getattr(tasks, "_all_tasks", None) if weak is None else weak
     plain = type(weak)
     if plain.__name__ != "WeakSet":
         return _nothing
 
+    ref = load("_weakref").ref
+
     def add(self: Any, item: Any) -> None:
-        plain.add(self, item)
-        note(item)
+        if self._pending_removals:
+            self._commit_removals()
+        self.data.add(ref(item, self._remove))
+        try:
+            if item.get_coro().__qualname__ in armed:
+                note(item)
+        except Exception:  # a task class of the target's own, without a coroutine
+            pass
 
     weak.__class__ = type("WeakSet", (plain,), {"add": add})
     return lambda: setattr(weak, "__class__", plain)
 
 
-def _monitor(tasks: Any, note: Note) -> Callable[[], None]:
+def _monitor(tasks: Any, armed: set[str], note: Note) -> Callable[[], None]:
     """From 3.14 on tasks are in a list in C: the functions that make them are watched as they return."""
     watch: Any = vars(sys)["monitoring"]
     groups = sys.modules.get("asyncio.taskgroups")
@@ -67,8 +77,16 @@ def _monitor(tasks: Any, note: Note) -> Callable[[], None]:
         return _nothing
     loop = sys.modules["asyncio.base_events"].BaseEventLoop
     makers = [loop.create_task, tasks.create_task, *([groups.TaskGroup.create_task] if groups else [])]
+
+    def returned(code: Any, offset: int, made: Any) -> None:
+        try:
+            if made.get_coro().__qualname__ in armed:
+                note(made)
+        except Exception:  # no task, or one of the target's own class
+            pass
+
     watch.use_tool_id(tool, "soak")
-    watch.register_callback(tool, watch.events.PY_RETURN, lambda code, offset, made: note(made))
+    watch.register_callback(tool, watch.events.PY_RETURN, returned)
     for maker in makers:
         watch.set_local_events(tool, maker.__code__, watch.events.PY_RETURN)
     return lambda: watch.free_tool_id(tool)
