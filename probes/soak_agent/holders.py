@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import sys
 
-from .names import type_name
 from .fillers import fillers, wrapped
+from .names import type_name
 from .stacks import OWN
 from .stdlib import load, private
 

@@ -138,6 +138,26 @@ def test_a_target_with_a_patched_open_and_a_read_only_folder(launch: Callable[..
     assert guest.errors() == ""
 
 
+def test_a_subinterpreter_gets_no_agent_of_its_own(launch: Callable[..., Guest], python: str) -> None:
+    """site runs in each subinterpreter too: there is one thread and one socket of ours all the same."""
+    source = """
+    import os, sys
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+    inside = interpreters.create()
+    code = "import os, sys; os.write(1, repr([n for n in sys.modules if 'soak' in n]).encode() + bytes([10]))"
+    (getattr(interpreters, "exec", None) or interpreters.run_string)(inside, code)
+    print(len(os.listdir("/proc/self/task")), flush=True)
+    sys.stdin.readline()
+    """
+    guest = launch(source, python=python)
+    assert guest.line() == "[]"
+    assert guest.line() == "2"
+    assert guest.client.connect(guest.pid) is not None
+
+
 def test_start_by_import(launch: Callable[..., Guest], python: str, tmp_path: Path) -> None:
     """A target may start the agent itself; a second start changes nothing."""
     package = Path(soak_agent.__file__).parent.parent

@@ -29,6 +29,17 @@ def _begin(bootstrap):
         del sys.path_importer_cache[new]
 
 
+def _in_main_interpreter():
+    """False in a subinterpreter, whose site module runs as well: the process has its agent already."""
+    import _signal  # built in
+
+    try:
+        _signal.set_wakeup_fd(-1)  # what it is while site runs; refused outside the main interpreter
+    except ValueError:
+        return False
+    return True
+
+
 def _chain():
     """As if soak were not there: our folder leaves the path and the import runs once more."""
     bootstrap = __file__.rpartition("/")[0]
@@ -37,7 +48,8 @@ def _chain():
     sys.modules.pop("sitecustomize", None)
     if sys.version_info >= (3, 9) and sys.implementation.name == "cpython" and sys.platform == "linux":
         try:
-            _begin(bootstrap)
+            if _in_main_interpreter():
+                _begin(bootstrap)
         except Exception:  # a guest that cannot start leaves the target alone
             pass
     import sitecustomize  # the target's own; ImportError is what site expects when there is none
