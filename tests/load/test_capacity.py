@@ -81,7 +81,7 @@ def test_recovery_is_the_time_until_the_last_bad_second() -> None:
 
 @pytest.mark.slow
 def test_a_real_target_is_broken_and_recovers(serve: Serve) -> None:
-    """A server that answers 503 above 110 requests/s breaks in a step of 90, 99, 108, 119 ...; then it recovers."""
+    """A server that answers 503 above 70 requests/s breaks in a step of 50, 55, 60 ...; then it recovers."""
     recent: list[float] = []
 
     async def limited(client: Client) -> None:
@@ -90,11 +90,11 @@ def test_a_real_target_is_broken_and_recovers(serve: Serve) -> None:
             now = time.monotonic()
             recent.append(now)
             del recent[: sum(moment < now - 0.5 for moment in recent)]
-            status = b"503 Busy" if len(recent) > 55 else b"200 OK"
+            status = b"503 Busy" if len(recent) > 35 else b"200 OK"
             await asyncio.sleep(0)
             await client.send(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
 
-    plan = LoadPlan(serve(limited).url, (ScenarioPlan(),), "capacity", cycle=1.5, cycles=9, quiet=0.15, low=90, high=90)
+    plan = LoadPlan(serve(limited).url, (ScenarioPlan(),), "capacity", cycle=3.0, cycles=12, quiet=0.3, low=50, high=50)
     generator = LoadGenerator(plan)
     deltas: list[LoadDelta] = []
     generator.start(time.monotonic() + 0.4)
@@ -106,8 +106,8 @@ def test_a_real_target_is_broken_and_recovers(serve: Serve) -> None:
         found = generator.capacity.breaking
         assert found is not None
         assert found.reason == "errors"
-        assert found.rate <= 170
-        after = Outcome([delta for delta in deltas if delta.t0 > (found.cycle + 1) * 1.5])
+        assert found.rate <= 95
+        after = Outcome([delta for delta in deltas if delta.t0 > (found.cycle + 1) * 3.0])
         assert after.total("landed") > 10
         assert after.counts("errors") == {}
     finally:
