@@ -18,6 +18,7 @@ from soak.errors import EXIT_INTERRUPTED, SoakError
 from soak.leftovers import clear_leftovers
 from soak.load import LoadPlan
 from soak.parts.base import Part, Run
+from soak.parts.beside import PreflightPart, parts_beside
 from soak.parts.cycles import CyclePart
 from soak.parts.load import LoadPart
 from soak.parts.samples import SamplePart
@@ -81,7 +82,16 @@ class Session:
         self._load = LoadPart(self.state, plan)
         self._cycles = CyclePart(self.state, self._load)
         status = StatusPart(self.state, self._load, samples)
-        self._parts: tuple[Part, ...] = (target, samples, self._load, self._cycles, status)
+        beside = parts_beside(self.state, target, samples)
+        self._parts: list[Part] = [
+            target,
+            PreflightPart(self.state),
+            samples,
+            self._load,
+            *beside,
+            self._cycles,
+            status,
+        ]
         self._started: list[Part] = []
         self._ended = False  # is the run closed in the store?
 

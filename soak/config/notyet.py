@@ -22,9 +22,6 @@ class NotYet:
 
 NOT_YET: tuple[NotYet, ...] = (
     NotYet("agent.native", "only false", (True,)),
-    NotYet("check", "leave the table out"),
-    NotYet("fault", "leave the table out"),
-    NotYet("probe", "leave the table out"),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import soak_agent
 from soak.agentfolder import agent_folder_of
 from soak.errors import SoakError
 from soak.launch.ending import Exit
+from soak.launch.readiness import readiness
 from soak.parts.base import NEVER, Run
 from soak.places import private_folder
 from soak.planning import sampling_interval
@@ -70,6 +71,17 @@ class TargetPart:
         run.keep_target()  # now, too: a run that is cut off shows them
         run.put([SegmentRow(0, 0.0, "start")])
 
+    @property
+    def answers(self) -> Callable[[], bool] | None:
+        """How to ask whether it is up; None when it has no url."""
+        asked = readiness(self._run.config.target.url, self._run.config.target.ready)
+        return asked[0] if asked else None
+
+    def restart(self) -> None:
+        """Stop it and start it again on purpose; it is waited for like one that came back by itself."""
+        if self._down is None and isinstance(self.target, TargetProcess):
+            self._start_again(Exit("exit", 0, "restarted on purpose"), max(0.0, self._run.now))
+
     def tree(self) -> ProcessTree:
         """The processes that the target consists of, as they are now."""
         tree = ProcessTree(
@@ -125,13 +137,18 @@ class TargetPart:
             raise self._final(gone)
         self._down = _Down(gone, max(0.0, now), found=False)
         if isinstance(self.target, TargetProcess):
-            run.listener.message(f"the target ended in cycle {run.cycle + 1}: {gone.message}; it is started again")
-            self._own(gone=True)
-            self.target.restart()
-            self._own(gone=False)
-            self._down = _Down(gone, max(0.0, now), found=True)
+            self._start_again(gone, max(0.0, now))
         else:
             run.listener.message(f"the target ended in cycle {run.cycle + 1}; waiting for its successor")
+
+    def _start_again(self, gone: Exit, since: float) -> None:
+        run = self._run
+        assert isinstance(self.target, TargetProcess)
+        run.listener.message(f"cycle {run.cycle + 1}: the target {gone.message}; it is started again")
+        self._own(gone=True)
+        self.target.restart()
+        self._own(gone=False)
+        self._down = _Down(gone, since, found=True)
 
     def _may_return(self, gone: Exit) -> bool:
         """A started one when `target.restart` says so; an attached one may be restarted by whoever runs it."""

@@ -22,10 +22,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/work" and "LEAK" in os.environ:
             remember(int(os.environ["LEAK"]))
+        body = b'{"state": "closed", "kept": %d}' % len(KEPT) if self.path == "/state" else b"ok"
         self.send_response(200)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(body)
 
     def log_message(self, *args):
         pass
