@@ -45,12 +45,12 @@ def measured(python: Path, what: str, workload: str, tool: str, *more: object) -
 
 def cpu(python: Path, pairs: int) -> None:
     """Median of paired ratios, with the 95 % interval of the median (1.58 IQR / sqrt n, McGill 1978)."""
-    print(f"CPU of the target, on over off, median of {pairs} pairs of blocks (goal alloc 1.08, the others 1.05)\n")
+    print(f"CPU of the target, on over off, median of {pairs} pairs of phases (goal alloc 1.08, the others 1.05)\n")
     print(f"{'':<24}" + "".join(f"{name:>18}" for name in WORKLOADS))
     for tool in CHEAP + DEAR:
         cells = []
         for workload in WORKLOADS:
-            count = pairs if tool in CHEAP else max(3, pairs // 8)
+            count = pairs if tool in CHEAP else max(3, pairs // 4)
             ratios = json.loads(measured(python, "cpu", workload, tool, count))
             low, _, high = statistics.quantiles(ratios, n=4)
             half = 1.58 * (high - low) / len(ratios) ** 0.5
@@ -84,7 +84,7 @@ def main() -> None:
     """Print the tables. The library is built from the source as it is."""
     python = environment()
     subprocess.run([sys.executable, SOURCE / "build.py"], check=True)
-    cpu(python, int(sys.argv[1]) if len(sys.argv) > 1 else 40)
+    cpu(python, int(sys.argv[1]) if len(sys.argv) > 1 else 12)
     memory(python)
     ranking(python)
 

@@ -1,7 +1,7 @@
 """Runs inside the benchmark's environment: what a profiler costs one workload, in CPU or in memory.
 
-`cost.py cpu WORKLOAD TOOL PAIRS` prints the ratios of paired blocks (off, on, off, on, ...) in one process: the CPU of
-this process, user and system. `cost.py memory WORKLOAD TOOL` prints resident bytes after a warm run.
+`cost.py cpu WORKLOAD TOOL PAIRS` prints the ratios of paired phases (off, on, off, on, ...) in one process: the CPU of
+this process, user and system, in steady state. `cost.py memory WORKLOAD TOOL` prints resident bytes after a warm run.
 """
 
 from __future__ import annotations
@@ -111,26 +111,28 @@ TOOLS = {
 
 
 def block(run: object) -> float:
-    """CPU seconds of one block."""
+    """CPU seconds of one block; it begins with nothing for the collector to find, so that its runs fall alike."""
+    gc.collect()
     begun = time.process_time()
     run()
     return time.process_time() - begun
 
 
+def phase(run: object) -> float:
+    """CPU seconds of the least disturbed of three blocks, after one to get warm."""
+    run()
+    return min(block(run) for _ in range(3))
+
+
 def cpu(workload: str, tool: str, pairs: int) -> list[float]:
-    """Each block with the tool over the mean of the blocks without it before and after."""
+    """Each phase with the tool over the mean of the phases without it before and after."""
     run, profiler = WORKLOADS[workload](), TOOLS[tool]()
-    run()
-    profiler.start()
-    run()
-    profiler.stop()
-    gc.collect()
-    ratios, before = [], block(run)
+    ratios, before = [], phase(run)
     for _ in range(pairs):
         profiler.start()
-        with_it = block(run)
+        with_it = phase(run)
         profiler.stop()
-        after = block(run)
+        after = phase(run)
         ratios.append(2 * with_it / (before + after))
         before = after
     return ratios

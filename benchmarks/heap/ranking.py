@@ -95,11 +95,11 @@ def experiment(seed: int) -> dict[str, float]:
         streak = streak + 1 if cycle >= 2 and first_by_slope(history).startswith("leak") else 0
         if streak == 3:
             break
-    live = sampler.stats()["live"]
     return {
         "leaked": leaked / MB if streak == 3 else float("inf"),
         "dump": sorted(pauses)[len(pauses) // 2],
-        "live": live,
+        "live": sampler.stats()["live"],
+        "own": sampler.own_bytes(),
     }
 
 

@@ -36,7 +36,7 @@ def hold_and_free():
 
 # glibc's pthread_atfork is not exported; __register_atfork is what it calls. Prepare handlers run last registered
 # first, so this one, registered before the sampler's, runs after it: with the sampler's lock held.
-# None for the child: Python code there, before the interpreter has put its GIL right, may wait for threads that are gone.
+# None for the child: Python code there, before the GIL has been put right, may wait for threads that are gone.
 libc.__register_atfork(take, give, None, None)
 sampler = ready()
 sampler.start(64)
