@@ -88,7 +88,6 @@ MALFORMED: list[tuple[str, str, set[str]]] = [
             "scenario[0].name",
             "accept[0]",
             "accept[0].until",
-            "check[0]",
             "check[0].host",
             "check[0].port",
         },
