@@ -164,6 +164,8 @@ class Births:
         return number
 
     def _open(self, args: Any) -> None:
+        if self.left <= 0 and self.clock() < self.window:
+            return
         path, mode, flags = args
         if isinstance(path, int):
             if self._affordable():
