@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FORKS = 4096  # child events kept between readings
 PATHS = 8192  # temporary files and databases remembered
 CLAIMED = 8  # descriptors looked at when a child is made
-STACKS = 1000  # taken a second at most, about 5 us each: 0.5 % of one core
+STACKS = 300  # taken a second at most, 5 to 9 us each: 0.3 % of one core
 WINDOW = 2.0  # s over which they are counted: a burst is taken whole
 ARMED = 1000  # names of coroutines
 OBJECTS = 100_000  # addresses remembered before the dead are swept out
