@@ -174,8 +174,10 @@ EXPORT void *mmap(void *at, size_t size, int protection, int flags, int fd, off_
     return p;
 }
 
+#ifdef __GLIBC__ /* elsewhere it is the same name */
 EXPORT void *mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset)
     __attribute__((alias("mmap")));
+#endif
 
 EXPORT int munmap(void *p, size_t size) {
     if (UNLIKELY(live.mapped)) unmapped((uintptr_t)p, size);
