@@ -39,7 +39,7 @@ def fillers(owner: Any, name: str, container: Any) -> list[list[Any]]:
 
 
 def wrapped(item: Any) -> list[list[Any]]:
-    """[file, line, function] of the function that a cache such as functools.lru_cache wraps; empty for anything else."""
+    """[file, line, function] of what a cache such as functools.lru_cache wraps; empty for anything else."""
     inner = getattr(item, "__wrapped__", None)
     code = getattr(inner, "__code__", None)
     if type(code) is not _Code:

@@ -72,7 +72,16 @@ def judge_floors(
         return _nothing(floors, used, warnings | {"too_few_cycles"})
     trimmed = trim(points, limit, T.count_step * step if kind == "count" else 0.0)
     level = next(c.value for c in floors.cycles if c.cycle == trimmed.points.cycle[0])
-    return replace(_decide(points, trimmed, limit, cycle_seconds, kind, step, warnings), level=level)
+    verdict = replace(_decide(points, trimmed, limit, cycle_seconds, kind, step, warnings), level=level)
+    return _unwarmed(verdict) if kind == "bytes" and len(floors.usable()) < T.drop_first_from else verdict
+
+
+def _unwarmed(verdict: Verdict) -> Verdict:
+    """No leak while the first cycle is still in the line: what grew may be start-up (V8 grows for minutes)."""
+    if verdict.verdict != "leak":
+        return verdict
+    warnings = tuple(sorted({*verdict.warnings, "too_few_cycles"}))
+    return replace(verdict, verdict="inconclusive", cycles_needed=1, warnings=warnings)
 
 
 def _nothing(floors: Floors, used: int, warnings: set[str]) -> Verdict:

@@ -20,9 +20,7 @@ class NotYet:
     values: tuple[Any, ...] = ()
 
 
-NOT_YET: tuple[NotYet, ...] = (
-    NotYet("agent.native", "only false", (True,)),
-)
+NOT_YET: tuple[NotYet, ...] = (NotYet("agent.native", "only false", (True,)),)
 
 
 def refusals(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:

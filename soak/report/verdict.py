@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from soak.errors import EXIT_CLEAN, EXIT_ERROR, EXIT_INCONCLUSIVE, EXIT_LEAK
@@ -44,19 +44,29 @@ def summary(verdict: str, report: dict[str, Any]) -> str:
         more = f" (and {plural(len(failing) - 1, 'more finding')})" if len(failing) > 1 else ""
         return f"{failing[0]['message']}{more}"
     if verdict == "clean":
-        return f"nothing that gates grows above its limit; {detectable(gating)}"
+        return f"nothing that gates grows above its limit: {ruled_out(gating)}; {detectable(gating)}"
     if verdict == "inconclusive":
         return inconclusive(gating, report["evidence"])
     return "the soak could not be carried out"
 
 
+def ruled_out(gating: Sequence[dict[str, Any]]) -> str:
+    """The growth that the intervals leave no room for, in memory and in counts."""
+    return f"more than {_both(gating, lambda row: row['ci95'][1] if row['ci95'] else None)} is ruled out"
+
+
 def detectable(gating: Sequence[dict[str, Any]]) -> str:
-    """The smallest growth that could have been seen, in memory and in counts."""
-    sizes = [row["detectable_per_hour"] for row in gating if row["unit"] == "bytes" and row["detectable_per_hour"]]
-    counts = [row["detectable_per_hour"] for row in gating if row["unit"] != "bytes" and row["detectable_per_hour"]]
+    """The smallest growth that would have been called a leak, in memory and in counts."""
+    return f"a leak from {_both(gating, lambda row: row['detectable_per_hour'])} on would have been seen"
+
+
+def _both(gating: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float | None]) -> str:
+    """The largest value among the memory series, and that among the counts."""
+    sizes = [found for row in gating if row["unit"] == "bytes" and (found := value(row)) is not None]
+    counts = [found for row in gating if row["unit"] != "bytes" and (found := value(row)) is not None]
     parts = [rate(max(sizes), "bytes").lstrip("+")] if sizes else []
     parts += [f"{rate(max(counts), 'count').lstrip('+')} of a count"] if counts else []
-    return f"growth from {' and '.join(parts)} on would have been seen" if parts else ""
+    return " and ".join(parts) or "anything"
 
 
 def inconclusive(gating: Sequence[dict[str, Any]], evidence: Sequence[dict[str, Any]]) -> str:

@@ -75,9 +75,7 @@ class Alerts:
         self._channels = tuple(channels)
         self._repeat = repeat
 
-    def update(
-        self, name: str, run_id: int, findings: Iterable[Finding], now: float, *, resolve: bool = True
-    ) -> None:
+    def update(self, name: str, run_id: int, findings: Iterable[Finding], now: float, *, resolve: bool = True) -> None:
         """Take over what a run of target `name` found: raise what is new, repeat what is due, resolve what is gone.
 
         Not `resolve` for a run that could not have found it: it was cut short, or is inconclusive.

@@ -175,3 +175,14 @@ def test_floors_kept_incrementally_give_the_same_verdict():
     assert keeper.judge(MB) == judge(t, y, HOUR, MB)
     with pytest.raises(ValueError, match="ascending"):
         keeper.add([0.0], [0.0])
+
+
+def test_three_cycles_accuse_nobody() -> None:
+    """With three cycles the first is still in the line: what grew may be start-up, and one more cycle tells."""
+    times = [i * 10.0 for i in range(3 * 360)]
+    values = [50e6 + 5 * 1048576 * t / 3600.0 for t in times]
+    verdict = judge(times, values, 3600.0, 1048576.0)
+    assert (verdict.verdict, verdict.cycles_needed) == ("inconclusive", 1)
+    assert "too_few_cycles" in verdict.warnings
+    longer = [i * 10.0 for i in range(4 * 360)]
+    assert judge(longer, [50e6 + 5 * 1048576 * t / 3600.0 for t in longer], 3600.0, 1048576.0).verdict == "leak"
