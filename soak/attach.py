@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -116,7 +117,13 @@ class AttachedTarget:
         self._oom = OomCounter(roots[0][0])
         if self._settings.unit or self._settings.container:
             folders = (controller_folder(controller, roots[0][0]) for controller in ("memory", "pids", "systemd"))
-            self.group = next((folder for folder in folders if folder is not None), None)
+            self.group = next((folder for folder in folders if folder is not None and _not_ours(folder)), None)
+
+
+def _not_ours(group: Path) -> bool:
+    """In version 1 a unit may have no group of its own under a controller: its processes are in a shared one, or the
+    root, and so is soak. Taken for the target's, that would make a target of the whole machine."""
+    return os.getpid() not in group_pids(group)
 
 
 def find_target(settings: TargetSettings, finder: Finder | None = None) -> tuple[Root, ...]:
