@@ -111,6 +111,7 @@ class Faults:
         """What is still under way is ended and noted as not recovered."""
         for under in list(self._under):
             self._end(under, now)
+            under.why = under.why or "the run ended first"
             yield self._settled(under, now, None)
 
     def shutdown(self) -> None:

@@ -26,6 +26,7 @@ from soak.report.growth import growth_findings
 from soak.report.inputs import RunData, read_run
 from soak.report.loadpart import load_section
 from soak.report.series import Judged, judge_series
+from soak.report.service import checks_part, faults_part, service_findings, states_part
 from soak.report.units import moment
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def compute(store: Store, run_id: int | None) -> dict[str, Any]:
     found = evidence.gather(data, load)
     series = [_weighed(one, found) for one in judge_series(data)]
     checks = cleanup(data, series)
+    service = {"checks": checks_part(data), "faults": faults_part(data), "states": states_part(data)}
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "soak_version": __version__,
@@ -53,9 +55,12 @@ def compute(store: Store, run_id: int | None) -> dict[str, Any]:
         "evidence": evidence.rows(found),
         "observer": observer_part(data),
         "series": [one.row for one in series],
-        "findings": _findings(data, series, checks, load),
+        "findings": _sorted(
+            [*_findings(data, series, checks, load), *service_findings(service["checks"], service["faults"])]
+        ),
         "cleanup": checks,
         "load": load,
+        **service,
         "charts": charts(data, series),
     }
     ran_out = apply_accepts(
@@ -89,7 +94,7 @@ def _findings(
 ) -> list[dict[str, Any]]:
     peaks = breaches.peaks(data, series)
     leaking = {one.info.name for one in series if one.leaks}
-    found = [
+    return [
         *growth_findings(data, series, peaks.ceilings),
         *peaks.findings,
         *breaches.ceilings_reached(data, series),
@@ -99,6 +104,9 @@ def _findings(
         *breaches.stream_findings(load),
         *breaches.target_findings(data),
     ]
+
+
+def _sorted(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: (one["severity"] != "fail", _ORDER.index(one["kind"])))
 
 

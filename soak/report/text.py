@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from soak.report.service_text import service_lines
 from soak.report.units import amount, duration, interval, plural, rate, share
 from soak.report.words import LIMIT_NAMES, TITLES, frame_name, meaning, plain, site_name
 
@@ -251,7 +252,14 @@ def _rest(report: dict[str, Any]) -> list[RenderableType]:
     lines = [Text(f"Evidence: {plain(one['message'])}", "yellow") for one in report["evidence"]]
     lines += [Text(f"Gap: {plain(gap['why'])} {gap['from']} to {gap['to'] or 'the end'}") for gap in _gaps(report)]
     lines += [
-        Text(line) for line in (*_cleanup(report), _load(report["load"]), observer_line(report["observer"])) if line
+        Text(plain(line))
+        for line in (
+            *_cleanup(report),
+            *service_lines(report),
+            _load(report["load"]),
+            observer_line(report["observer"]),
+        )
+        if line
     ]
     return [Group(*lines)]
 
