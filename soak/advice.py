@@ -70,6 +70,10 @@ ADVICE: dict[str, Advice] = {
         "Reports as {form} are not supported yet.",
         "Use one of {known}; nothing was started.",
     ),
+    "sampler_missing": Advice(
+        "agent.native needs the heap sampler, and its library {path} is not there.",
+        "Install soak where a C compiler is, or leave agent.native out; `soak doctor` says what is missing.",
+    ),
     "no_folder": Advice(
         "There is no folder {path} to write {file} into.",
         "Make it first; nothing was started.",

@@ -26,8 +26,7 @@ from soak.config.model import (
     Target,
     Web,
 )
-from soak.config.notyet import refusals
-from soak.config.place import Place, shown
+from soak.config.place import Place
 from soak.config.scaled import scaled_limits, scaled_load, scaled_sample
 from soak.config.scenario import LoadConfig, Scenario
 from soak.config.table import Section, keys_of, to_json
@@ -174,8 +173,6 @@ def _build(
     for name in tree:
         if name not in TABLES and name not in LISTS:
             place.unknown_key(name, (*TABLES, *LISTS))
-    for where, value, reason in refusals(tree):
-        place.problems.append(Problem(place.file, where, shown(value, where), f"not supported yet: {reason}"))
     one = {name: _table(name, cls, tree, place) for name, cls in TABLES.items()}
     target: Target = replace(
         one["target"],

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 
 from soak.config.limits import Growth, Peak
-from soak.config.notyet import NOT_YET, NotYet
 from soak.config.read import LISTS, TABLES
 from soak.config.table import Key, Section, keys_of
 from soak.config.units import format_duration, format_size
@@ -37,8 +36,7 @@ def render() -> str:
 
 def _table(name: str, cls: type) -> str:
     title = f"## [[{name}]]" if name in LISTS else f"## [{name}]"
-    later = _later(name)
-    lines = [title, "", f"{(cls.__doc__ or '').strip()}{f' *Not yet: {later.reason}.*' if later else ''}", ""]
+    lines = [title, "", (cls.__doc__ or "").strip(), ""]
     lines += ["| key | allowed | default | meaning |", "|---|---|---|---|", *_rows(name, cls), ""]
     return "\n".join(lines)
 
@@ -50,9 +48,7 @@ def _rows(path: str, cls: type) -> Iterator[str]:
                 row.replace("| `", f"| `{item.name}.", 1) for row in _rows(f"{path}.{item.name}", item.kind.cls)
             )
             continue
-        later = _later(f"{path}.{item.name}")
-        meaning = item.doc + (f" (*not yet*{_values(later)}: {later.reason})" if later else "")
-        cells = (f"`{item.name}`", item.kind.allowed, default_of(item), meaning)
+        cells = (f"`{item.name}`", item.kind.allowed, default_of(item), item.doc)
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -77,14 +73,6 @@ def default_of(item: Key) -> str:
         return f'"{value}"'
     duration = "duration" in item.kind.allowed
     return f'"{format_duration(value)}"' if duration else f"{value:g}"
-
-
-def _later(path: str) -> NotYet | None:
-    return next((entry for entry in NOT_YET if entry.path == path), None)
-
-
-def _values(entry: NotYet) -> str:
-    return f" {', '.join(str(value).lower() for value in entry.values)}" if entry.values else ""
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import soak_agent
+import soak_heap
 from soak.agentfolder import agent_folder_of
 from soak.errors import SoakError
 from soak.launch.ending import Exit
@@ -208,11 +209,24 @@ class TargetPart:
         config = self._run.config
         if config.agent.enabled == "off":
             return {}
-        return soak_agent.environment(
+        base = {**os.environ, **config.target.env}
+        agent = soak_agent.environment(
             self._own_agent_dir,
-            base_env={**os.environ, **config.target.env},
+            base_env=base,
             heap=config.agent.heap,
             frames=config.agent.frames,
             handles=config.agent.handles,
             interval=sampling_interval(config),
         )
+        return {**agent, **native_environment(base)} if config.agent.native else agent
+
+
+def native_environment(base: Mapping[str, str]) -> dict[str, str]:
+    """What puts the heap sampler below malloc and mmap, too, before what the target preloads itself.
+
+    Raises SoakError `sampler_missing` when the library was not built.
+    """
+    library = Path(soak_heap.__file__).with_name("_soak_heap.so")
+    if not library.exists():
+        raise SoakError("sampler_missing", path=library)
+    return {"LD_PRELOAD": ":".join(filter(None, [str(library), base.get("LD_PRELOAD", "")]))}

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soak.config import load_config
-from soak.config.notyet import NOT_YET
 from soak.config.read import KNOWN_KEYS, LISTS, TABLES
 from soak.config.scenario import KINDS
 from soak.errors import ConfigError, Problem
@@ -138,28 +137,9 @@ def test_no_secret_is_printed(tmp_path: Path) -> None:
     assert "${DB_PASSWORD}" in message
 
 
-def test_what_is_not_built_yet_is_refused_and_never_ignored(tmp_path: Path) -> None:
-    """Every entry of NOT_YET refuses what it names, when and only when it is written."""
-    for entry in NOT_YET:
-        table, _, name = entry.path.partition(".")
-        value = entry.values[0] if entry.values else "x"
-        spelled = "true" if value is True else f'"{value}"'
-        header = f"[[{table}]]" if table in LISTS else f"[{table}]"
-        found = problems(tmp_path, f"{header}\n{name} = {spelled}\n" if name else f"{header}\n")
-        assert any("not supported yet" in problem.allowed for problem in found.values()), entry
-    assert problems(tmp_path, TARGET) == {}
-
-
-def test_the_load_can_do_what_is_not_refused() -> None:
-    """Kinds that the load engine drives are accepted, and only those."""
-    refused = {value for entry in NOT_YET if entry.path == "scenario.kind" for value in entry.values}
-    assert set(KINDS) - refused == set(SUPPORTED_KINDS)
-
-
-def test_not_yet_names_only_what_exists() -> None:
-    """An entry that no longer matches a key would refuse nothing."""
-    for entry in NOT_YET:
-        assert entry.path in KNOWN_KEYS or entry.path in {*TABLES, *LISTS}
+def test_the_load_can_do_what_is_accepted() -> None:
+    """Every kind of scenario that may be written has an engine, and every engine may be asked for."""
+    assert set(KINDS) == set(SUPPORTED_KINDS)
 
 
 @given(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.config import load_config, notyet
+from soak.config import load_config
 from soak.errors import ConfigError
 
 HEAD = '[target]\ncommand = ["x"]\nurl = "http://127.0.0.1:8000"\n'
@@ -84,12 +84,6 @@ RIGHT = [
     ACCEPT + 'file = "vendor/*.py"\n',
     HEAD + '[schedule]\ncron = "0 22 * * *"\ntimezone = "Europe/Berlin"\n',
 ]
-
-
-@pytest.fixture(autouse=True)
-def everything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rules are judged as if no feature were still to come."""
-    monkeypatch.setattr(notyet, "NOT_YET", ())
 
 
 @pytest.mark.parametrize(("text", "keys"), WRONG)

@@ -5,16 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-import pytest
-
-from soak.config import Config, load_config, notyet
+from soak.config import Config, load_config
 from soak.doctor.dependencies import examine
-
-
-@pytest.fixture(autouse=True)
-def checks_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever else is still to come."""
-    monkeypatch.setattr(notyet, "NOT_YET", ())
 
 
 def config(folder: Path, target: str, *checks: str) -> Config:
