@@ -74,6 +74,10 @@ ADVICE: dict[str, Advice] = {
         "agent.native needs the heap sampler, and its library {path} is not there.",
         "Install soak where a C compiler is, or leave agent.native out; `soak doctor` says what is missing.",
     ),
+    "only_baseline": Advice(
+        "Run {run} is itself the only baseline of {name}.",
+        "Name a later run: `soak compare {run} B`; `soak runs` lists them.",
+    ),
     "no_folder": Advice(
         "There is no folder {path} to write {file} into.",
         "Make it first; nothing was started.",

@@ -40,6 +40,8 @@ def command(
         if b is None:
             name = after["run"]["name"]
             marked = [run.id for run in store.runs(name=name) if run.baseline and run.id != a]
+            if not marked and any(run.id == a and run.baseline for run in store.runs(name=name)):
+                raise SoakError("only_baseline", run=a, name=name)
             if not marked:
                 raise SoakError("no_baseline", name=name, run=a)
         else:

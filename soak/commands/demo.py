@@ -27,6 +27,7 @@ from soak.errors import EXIT_CLEAN, EXIT_ERROR, EXIT_LEAK, SoakError
 CYCLE_SECONDS = 10.0
 CYCLES = 9  # judge wants eight, and drops the first as warm-up
 STOP_TIMEOUT_S = 20.0
+HERE = Path(__file__).parents[2]  # the target's folder: the report names its files relative to it
 _LAST_LINES = 12
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # loaded here: after a fork there is no time for it
@@ -35,6 +36,7 @@ _CONFIGURATION = """\
 [target]
 name = "demo-{name}"
 command = {command}
+cwd = {cwd}
 env = {{ SOAK_DEMO_LEAK = "{leak}" }}
 url = "http://127.0.0.1:{port}"
 ready = "/health"
@@ -73,7 +75,13 @@ class Variant:
         self.folder.mkdir(parents=True, mode=0o700)
         command = json.dumps([sys.executable, "-m", "soak.demo.target", "--port", str(self.port)])
         text = _CONFIGURATION.format(
-            name=self.name, command=command, leak=self.leak, port=self.port, cycle=f"{cycle:g}", cycles=cycles
+            name=self.name,
+            command=command,
+            cwd=json.dumps(str(HERE)),
+            leak=self.leak,
+            port=self.port,
+            cycle=f"{cycle:g}",
+            cycles=cycles,
         )
         (self.folder / "soak.toml").write_text(text, encoding="utf-8")
 

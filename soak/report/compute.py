@@ -27,6 +27,7 @@ from soak.report.inputs import RunData, read_run
 from soak.report.loadpart import load_section
 from soak.report.series import Judged, judge_series
 from soak.report.service import checks_part, faults_part, service_findings, states_part
+from soak.report.stored import MODEL
 from soak.report.units import moment
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def compute(store: Store, run_id: int | None) -> dict[str, Any]:
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "soak_version": __version__,
+        "model": MODEL,
         "verdict": "inconclusive",
         "exit_code": 3,
         "run": run_part(data),

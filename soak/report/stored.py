@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from soak_storage import Store
 
+MODEL = 1  # raised with every change of what `compute` makes: a report stored before is computed anew
+
 
 def load_or_compute(store: Store, run_id: int | None, *, fresh: bool = False) -> dict[str, Any]:
     """The stored report of a run (None: the latest), if it was made after the run ended by this version of soak.
@@ -17,7 +19,7 @@ def load_or_compute(store: Store, run_id: int | None, *, fresh: bool = False) ->
 
     run = store.run(run_id)
     stored = None if fresh else store.latest_analysis(run.id)
-    if stored is not None and _final(stored, run.status) and stored.get("soak_version") == __version__:
+    if stored is not None and _final(stored, run.status) and _made_by(stored) == (__version__, MODEL):
         return stored
     from soak.report.compute import compute  # loads numpy: not for a list or a check of what is stored
 
@@ -26,3 +28,7 @@ def load_or_compute(store: Store, run_id: int | None, *, fresh: bool = False) ->
 
 def _final(report: dict[str, Any], status: str) -> bool:
     return bool(report.get("run", {}).get("status") == status != "running")
+
+
+def _made_by(report: dict[str, Any]) -> tuple[Any, Any]:
+    return report.get("soak_version"), report.get("model")

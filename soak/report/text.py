@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soak.report.service_text import service_lines
-from soak.report.units import amount, duration, interval, plural, rate, share
+from soak.report.units import amount, duration, interval, plural, rate, share, short
 from soak.report.words import LIMIT_NAMES, TITLES, frame_name, meaning, plain, site_name
 
 COLOURS = {"leak": "bold red", "failed": "bold red", "error": "bold magenta", "inconclusive": "bold yellow"}
@@ -284,9 +284,11 @@ def _load(load: dict[str, Any]) -> str:
     if not load["due"]:
         return "Load: none."
     latency = load["latency_ms"]
-    times = ", ".join(f"{name} {latency[name]:.3g} ms" for name in ("p50", "p95", "p99") if latency[name] is not None)
+    known = [name for name in ("p50", "p95", "p99") if latency[name] is not None]
+    times = ", ".join(f"{name} {short(latency[name])} ms" for name in known)
     landed = f"{load['landed']:,} of {load['due']:,} requests landed, {plural(load['errors'], 'error')}"
-    return f"Load: {landed}{'; ' + times if times else ''}."
+    broken = f", {load['faulted']:,} broken on purpose" if load["faulted"] else ""
+    return f"Load: {landed}{broken}{'; ' + times if times else ''}."
 
 
 def observer_line(observer: dict[str, Any]) -> str:
@@ -295,7 +297,7 @@ def observer_line(observer: dict[str, Any]) -> str:
     if observer["target_bytes"] is not None:
         parts.append(f"{amount(observer['target_bytes'], 'bytes')} in the target")
     if observer["longest_pause_ms"] is not None:
-        parts.append(f"longest pause {observer['longest_pause_ms']:.3g} ms")
+        parts.append(f"longest pause {short(observer['longest_pause_ms'])} ms")
     if observer["target_cpu_ratio"] is not None:
         parts.append(f"target's cpu x{observer['target_cpu_ratio']:.2f}")
     if observer["daemon_cpu_percent"] is not None:

@@ -1,4 +1,4 @@
-"""With `agent.native` the sampler lies below malloc, too: a leak in C is named with the Python call that leads there."""
+"""With `agent.native` the sampler lies below malloc, too: a leak in C is named with the Python call that led there."""
 
 from __future__ import annotations
 
