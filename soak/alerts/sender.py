@@ -15,7 +15,8 @@ BACK_OFF = (1.0, 2.0, 4.0, 15.0, 60.0, 300.0, 900.0)  # seconds before the next 
 PATIENCE = 24 * 3600.0  # seconds: an announcement that could not be made for a day is given up
 _LAST = BACK_OFF[-1]
 ATTEMPTS = len(BACK_OFF) + int((PATIENCE - sum(BACK_OFF)) / _LAST)
-LOOK_EVERY = 1.0  # seconds between two looks for what is due
+RETRY_LOOK = 1.0  # seconds between two looks while something waits to be tried again
+LOOK_EVERY = 30.0  # else: a run that ends wakes this part
 
 
 class AlertSender:
@@ -32,6 +33,7 @@ class AlertSender:
         self._alerts = alerts
         self._channels = channels
         self._wall = wall
+        self._waiting = False  # for another try
 
     def use(self, alerts: Alerts, channels: Mapping[str, Channel]) -> None:
         """Deliver these, on these channels, from now on."""
@@ -42,9 +44,12 @@ class AlertSender:
 
     def loop(self, now: float) -> float:
         """Deliver what is due; when to look again, in seconds."""
-        for delivery in self._alerts.due(self._wall()):
+        due = self._alerts.due(self._wall())
+        if due:
+            self._waiting = False
+        for delivery in due:
             self._deliver(delivery)
-        return LOOK_EVERY
+        return RETRY_LOOK if self._waiting else LOOK_EVERY
 
     def shutdown(self) -> None:
         """One last try for what is new: the alerts of the run that has just been ended."""
@@ -76,6 +81,7 @@ class AlertSender:
             why,
             "; given up" if given_up else f"; next try in {pause:g} s",
         )
+        self._waiting = self._waiting or (not given_up and pause <= LOOK_EVERY)
         self._alerts.failed(delivery.id, why, None if given_up else self._wall() + pause)
 
 
