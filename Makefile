@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 4
 
-.PHONY: help setup demo test test-slow check bench self-soak clean
+.PHONY: help setup demo test test-slow check docs bench clean
 
 help:
 	@echo "make demo       soak the bundled target, leaky and clean, and print both reports"
 	@echo "make test       the fast tests"
 	@echo "make test-slow  the slow, real ones (marked slow)"
 	@echo "make check      lint, types, import contracts"
+	@echo "make docs       the references that are generated from the code"
 	@echo "make bench      our figure, the peer's and the ratio"
 
 setup: $(READY)
@@ -36,6 +37,9 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(READY)
+	$(BIN)/python tools/docs
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
