@@ -3,7 +3,8 @@
 # Debian root. About 350 MB and a minute, once. Usage: prepare.sh FOLDER [MIRROR]
 set -euo pipefail
 folder=$1
-mirror=${2:-http://deb.debian.org/debian}
+# The mirror that apt is set up with here.
+mirror=${2:-$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)}
 mkdir -p "$folder"
 cd "$folder"
 if [ ! -x nspawn/usr/bin/systemd-nspawn ]; then
