@@ -27,7 +27,8 @@ BREATH = 0.002  # s in which the target may run between two steps
 LARGE = 64  # items: smaller containers are not watched for growth
 WATCHED = 20_000  # containers remembered between two requests
 GREW = 16  # items a container must have grown by to be followed
-FOLLOWED = 4  # containers
+FOLLOWED = 6  # containers: a weak registry or two may be among them, and they are left out
+WEAK = frozenset({"WeakSet", "WeakValueDictionary", "WeakKeyDictionary"})
 UNUSED = frozenset({"codecs", "collections", "inspect", "re", "subprocess", "tempfile"})  # by what we use of objgraph
 
 _Module, _Function, _Frame = type(sys), type(load), type(sys._getframe())
@@ -78,6 +79,11 @@ def _size(item: Any) -> int:
     return len(item) if type(item) in (dict, list, set, tuple) else 0
 
 
+def _is_weak(item: Any) -> bool:
+    """A registry that keeps nothing alive; by name, because the guest may not have imported weakref."""
+    return any(kind.__name__ in WEAK for kind in type.__dict__["__mro__"].__get__(type(item)))
+
+
 def is_root(item: Any) -> bool:
     """A module that can be imported, a class, or a function that is running."""
     kind = type(item)
@@ -113,7 +119,7 @@ class Holders:
                 if id(item) not in ours:
                     chain = graph.find_backref_chain(item, is_root, DEPTH)
                     path = describe(chain)
-                    if path[0].split(" ")[-1].startswith("_soak"):
+                    if path[0].split(" ")[-1].startswith("_soak") or any(map(_is_weak, chain)):
                         continue
                     rows.append({"type": kind, "growth": growth, "path": path, "filled_by": filled_by(chain)})
         except Late:

@@ -168,11 +168,11 @@ class Outcome:
         return [delta for delta in found if cycle in (None, delta.cycle)]
 
 
-def drive(plan: LoadPlan) -> Outcome:
-    """Run a plan to its end in this process: the engine without the processes around it."""
+def drive(plan: LoadPlan, lead: float = 0.05) -> Outcome:
+    """Run a plan to its end in this process, `lead` seconds from now: the engine without the processes around it."""
 
     async def go() -> list[LoadDelta]:
-        engine = Engine(plan, time.monotonic() + 0.01)
+        engine = Engine(plan, time.monotonic() + lead)
         await asyncio.wait_for(engine.run(), 60)
         return engine.drain()
 
