@@ -44,8 +44,12 @@ def growing_types(data: RunData) -> list[dict[str, Any]]:
 
 
 def held_by(data: RunData) -> list[list[str]]:
-    """Retention paths, root first: of the containers that grew most, then of the newest instances of growing types."""
-    rows = [row for event in data.of_kind("holders") for row in event.detail.get("holders", []) if row.get("path")]
+    """Retention paths, root first: of the containers that grew most, then of the newest instances of growing types.
+
+    A path of one step has no root: the walk ran out of time or depth, and it tells nothing.
+    """
+    told = (row for event in data.of_kind("holders") for row in event.detail.get("holders", []))
+    rows = [row for row in told if len(row.get("path", ())) > 1]
     rows.sort(key=lambda row: -(row.get("growth") or 0))
     paths = [[str(step) for step in row["path"]] for row in rows]
     return [path for number, path in enumerate(paths) if path not in paths[:number]][:MOST_PATHS]
