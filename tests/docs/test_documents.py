@@ -17,7 +17,7 @@ from tests.docs.blocks import ROOT, Block, blocks, documents
 from tools.docs import messages, metrics, reports
 from tools.docs.generated import DOCUMENTS
 
-SAID_OF_MACHINES = re.compile(r"/root/|/tmp/(?!soak-agent)|/home/[a-z]+/|" + re.escape(f"{ROOT.parent}/") + r"|on vm\b")
+SAID_OF_MACHINES = re.compile(r"/root/|/tmp/(?!soak-agent)|/home/[a-z]+/|" + re.escape(f"{ROOT}/") + r"|on vm\b")
 TOML = [block for path in documents() for block in blocks(path, "toml")]
 
 
