@@ -35,7 +35,7 @@ def _by_interval(b: float, half: float, limit: float) -> Said:
 
 def by_soak(s: Series, cycle_seconds: float, trough: float) -> Said:
     """What this package does."""
-    v = judge(s.times, s.values, cycle_seconds, s.limit, s.kind, None, trough, s.restarts)  # type: ignore[arg-type]
+    v = judge(s.times, s.values, cycle_seconds, s.limit, s.kind, None, trough, s.restarts)
     return Said(v.verdict, *v.ci95) if v.known else Said(v.verdict, np.nan, np.nan)
 
 

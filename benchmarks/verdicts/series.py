@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.verdicts.noise import MB, Floats, Grid
+from soak.analysis.results import Kind
 
 Shape = Callable[[np.random.Generator, Grid, float], "Series"]
 
@@ -20,7 +21,7 @@ class Series:
     values: Floats
     limit: float
     truth: float
-    kind: str = "bytes"
+    kind: Kind = "bytes"
     restarts: tuple[float, ...] = ()
 
 
