@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -12,6 +11,7 @@ import pytest
 
 from soak.analyst import LONGEST, Analyst
 from soak.errors import SoakError
+from tests.common import wait_until
 
 
 def test_an_analysis_that_breaks_says_why(tmp_path: Path) -> None:
@@ -57,14 +57,9 @@ def test_an_analysis_does_not_outlive_its_soak() -> None:
     try:
         assert soak.stdout is not None
         pid = int(soak.stdout.readline())
-        end = time.monotonic() + 30
-        while not reads_its_order(pid) and time.monotonic() < end:
-            time.sleep(0.02)
+        wait_until(lambda: reads_its_order(pid))
         soak.kill()
-        end = time.monotonic() + 30
-        while not is_gone(pid) and time.monotonic() < end:
-            time.sleep(0.02)
-        assert is_gone(pid)
+        wait_until(lambda: is_gone(pid))
     finally:
         soak.kill()
         soak.communicate()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from soak.config import AgentConfig
 from soak.troughs import Moment, TroughReader
 from soak_probes import Process, ProcessTree, start_time_of
 from soak_storage.records import EventRow, ReadingRow
+from tests.common import wait_until
 
 
 @pytest.fixture
@@ -31,10 +31,7 @@ def target(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def met(reader: TroughReader, process: subprocess.Popen[bytes]) -> list[Process]:
     """The process, as soon as its agent has answered."""
     tree = ProcessTree([(process.pid, start_time_of(process.pid) or 0)])
-    end = time.monotonic() + 20
-    while not reader.meet(tree.refresh()):
-        assert time.monotonic() < end, "the agent did not answer"
-        time.sleep(0.02)
+    wait_until(lambda: reader.meet(tree.refresh()))
     return tree.processes
 
 

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 
+from tests.common import wait_until
+
 from .conftest import Guest
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> object:
-    """The first true answer; fails when none comes."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = condition()
-        if answer:
-            return answer
-        time.sleep(0.01)
-    raise AssertionError("it did not happen")
-
 
 PREFORK = """
 import os, sys, time, warnings
@@ -48,7 +37,7 @@ def test_each_worker_of_a_prefork_server_answers_for_itself(launch: Callable[...
     guest = launch(PREFORK, python=python, heap="auto")
     workers = [int(word) for word in guest.line().split()]
     for pid in workers:
-        hello = wait_for(lambda pid=pid: guest.client.connect(pid))
+        hello = wait_until(lambda pid=pid: guest.client.connect(pid))
         assert isinstance(hello, dict)
         assert (hello["pid"], hello["ppid"]) == (pid, guest.pid)
         reading = guest.client.request(pid, "read")
@@ -65,7 +54,7 @@ def test_the_fork_leaves_nothing_of_the_parent_agent_in_the_child(launch: Callab
     guest = launch(PREFORK)
     worker = int(guest.line().split()[0])
     parent = guest.client.connect(guest.pid)
-    child = wait_for(lambda: guest.client.connect(worker))
+    child = wait_until(lambda: guest.client.connect(worker))
     assert isinstance(parent, dict) and isinstance(child, dict)
     assert not set(parent["inodes"]) & set(child["inodes"])
     assert len(os.listdir(f"/proc/{worker}/task")) == 2
@@ -93,7 +82,7 @@ def test_a_fork_in_the_middle_of_a_reading_neither_hangs_nor_breaks(launch: Call
     assert guest.line() == "ready"
     exchange = guest.client.begin(guest.pid, "read")
     assert guest.go() == "forked"
-    wait_for(exchange.poll)
+    wait_until(exchange.poll)
     assert guest.read()["gc_objects"] > 200_000
 
 
@@ -111,7 +100,7 @@ def test_spawned_and_executed_pythons_have_an_agent_too(launch: Callable[..., Gu
     """
     guest = launch(source, python=python)
     for word in guest.line().split():
-        hello = wait_for(lambda word=word: guest.client.connect(int(word)))
+        hello = wait_until(lambda word=word: guest.client.connect(int(word)))
         assert isinstance(hello, dict)
         assert hello["pid"] == int(word)
 

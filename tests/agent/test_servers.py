@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 
 import soak_agent
 from soak_probes.agent_client import AgentClient
+from tests.common import PATIENCE_S, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +76,7 @@ class Served:
 
     def get(self) -> int:
         """One request; the pid of the worker that answered."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5) as reply:
@@ -100,9 +100,7 @@ def serve(servers: Path, tmp_path: Path) -> Iterator[Callable[..., Served]]:
     def start(*command: str, **settings: Any) -> Served:
         (tmp_path / "app.py").write_text(APP)
         (tmp_path / "asgi.py").write_text(ASGI)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         variables = {**os.environ, **soak_agent.environment(tmp_path / "agent", **settings)}
         words = [word.replace("PORT", str(port)) for word in command]
         process = subprocess.Popen([str(servers / "bin" / words[0]), *words[1:]], cwd=tmp_path, env=variables)
@@ -112,7 +110,7 @@ def serve(servers: Path, tmp_path: Path) -> Iterator[Callable[..., Served]]:
     yield start
     for process in running:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)
 
 
 @pytest.mark.parametrize("worker", ["sync", "gthread", "gevent"])

@@ -14,7 +14,8 @@ import pytest
 from soak.alerts import Undeliverable, channels_of
 from soak.alerts.channels import post, run
 from soak.config import Alerts
-from tests.checks.servers import closed_port, http_server
+from tests.checks.servers import http_server
+from tests.common import free_port
 
 MESSAGE = {"occasion": "raised", "target": "orders-api", "fingerprint": "f1", "message": "rss grows; rm -rf $HOME"}
 
@@ -40,7 +41,7 @@ def test_without_a_secret_there_is_no_signature() -> None:
 def test_what_did_not_arrive_is_said() -> None:
     """A refusal, an error of the receiver, and a redirect, which is not followed with a signed body."""
     with pytest.raises(Undeliverable, match="refused"):
-        post(f"http://127.0.0.1:{closed_port()}", None, MESSAGE)
+        post(f"http://127.0.0.1:{free_port()}", None, MESSAGE)
     with http_server() as server:
         for status in (500, 302):
             server.status = status

@@ -15,7 +15,8 @@ from soak.config import Alerts as Settings
 from soak.config import Check
 from soak_storage import Store, open_store
 from soak_storage.alerts import Alerts
-from tests.checks.servers import http_server, wait_until
+from tests.checks.servers import http_server
+from tests.common import wait_until
 
 DAY = 86400.0
 

@@ -13,7 +13,8 @@ import pytest
 from soak.checks import ask, preflight
 from soak.config import Check
 from soak.errors import SoakError
-from tests.checks.servers import closed_port, http_server, redis_server
+from tests.checks.servers import http_server, redis_server
+from tests.common import free_port
 
 
 def check(kind: str, **settings: Any) -> Check:
@@ -44,7 +45,7 @@ def test_tcp_wants_a_port_that_accepts() -> None:
     """An open port passes, a closed one is refused by name."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert ask(check("tcp", host="127.0.0.1", port=server.getsockname()[1])).ok
-    outcome = ask(check("tcp", host="127.0.0.1", port=closed_port()))
+    outcome = ask(check("tcp", host="127.0.0.1", port=free_port()))
     assert not outcome.ok and "refused" in outcome.why
 
 
@@ -99,7 +100,7 @@ def test_preflight_names_each_check_that_fails() -> None:
     """All are asked, and those that fail are in one error with their reasons; none is an error when all pass."""
     with http_server() as server:
         good = check("http", name="api", url=server.url)
-        bad = check("tcp", name="cache", host="127.0.0.1", port=closed_port())
+        bad = check("tcp", name="cache", host="127.0.0.1", port=free_port())
         worse = check("dns", name="broker", host="soak-test.invalid")
         assert [outcome.ok for _, outcome in preflight([good])] == [True]
         with pytest.raises(SoakError) as error:

@@ -8,7 +8,7 @@ from typing import Any
 from soak.checks import Checks, Hours, Outcome
 from soak.config import Check
 from soak_storage.records import EventRow
-from tests.checks.servers import wait_until
+from tests.common import wait_until
 
 ALWAYS = Hours(cycle=1e9, quiet=0.0)
 GOOD = Outcome(True, 1.0)

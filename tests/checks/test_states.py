@@ -8,7 +8,8 @@ from soak.checks import Hours
 from soak.config import Probe
 from soak.states import Period, StateProbes, figures, periods_of, read_probe
 from soak_storage.records import EventRow, Record, SampleRow
-from tests.checks.servers import http_server, redis_server, wait_until
+from tests.checks.servers import http_server, redis_server
+from tests.common import wait_until
 
 ALWAYS = Hours(cycle=1e9, quiet=0.0)
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from soak.commands.demo import Variant, faults_of_clean, faults_of_leaky, shortened
 from soak.config import load_config
 from soak.demo.leaks import truth
+from tests.common import wait_until
 
 PLANTED = truth("list")
 
@@ -74,12 +74,12 @@ def test_a_demo_that_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-        started = _wait_for(lambda: _family(demo.pid) if len(_targets(demo.pid)) == 2 else [])
+        started = wait_until(lambda: _family(demo.pid) if len(_targets(demo.pid)) == 2 else [])
     finally:
         demo.send_signal(signal.SIGKILL)
         demo.wait()
     assert len(started) >= 4
-    assert _wait_for(lambda: not [process for process in started if process.is_running()])
+    wait_until(lambda: not [process for process in started if process.is_running()])
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -96,13 +96,3 @@ def _targets(pid: int) -> list[psutil.Process]:
         if command[1:3] == ["-m", "soak.demo.target"]:
             found.append(process)
     return found
-
-
-def _wait_for(condition: Any, timeout: float = 40.0) -> Any:
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,29 +17,32 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from soak.demo.streams import numbers
+from tests.common import PATIENCE_S, free_port, wait_until
 
 
 @pytest.fixture(scope="module")
 def base() -> Iterator[str]:
     """A running target with a descriptor leak, two streams and one limited request at once; its URL."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        port = holder.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "PORT": str(port), "SOAK_DEMO_LEAK": "fd", "SOAK_DEMO_STREAMS": "2"}
     arguments = [sys.executable, "-m", "soak.demo.target", "--every", "2", "--limited", "1"]
     process = subprocess.Popen(arguments, env=environment)
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/health")
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: answers(f"{url}/health"))
+        yield url
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(PATIENCE_S)
+
+
+def answers(url: str) -> bool:
+    """Whether somebody serves it by now."""
+    try:
+        httpx.get(url)
+    except httpx.TransportError:
+        return False
+    return True
 
 
 def metric(base: str, name: str) -> float:
@@ -99,7 +101,7 @@ def test_limited_pushes_back_with_retry_after(base: str) -> None:
 
     async def two() -> list[httpx.Response]:
         async with httpx.AsyncClient() as client:
-            return list(await asyncio.gather(*(client.get(f"{base}/limited?ms=200") for _ in range(2))))
+            return list(await asyncio.gather(*(client.get(f"{base}/limited?ms=1000") for _ in range(2))))
 
     answers = sorted(asyncio.run(two()), key=lambda answer: answer.status_code)
     assert [answer.status_code for answer in answers] == [200, 429]
@@ -130,10 +132,7 @@ def test_the_stream_over_the_limit_is_refused_and_leaves_nothing(base: str) -> N
                     await connect(f"{base.replace('http', 'ws')}/ws")
 
     asyncio.run(over_the_limit())
-    deadline = time.monotonic() + 10
-    while metric(base, "demo_streams") and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert metric(base, "demo_streams") == 0
+    wait_until(lambda: metric(base, "demo_streams") == 0)
     assert metric(base, "demo_streams_refused_total") >= 2
 
 

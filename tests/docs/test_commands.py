@@ -14,8 +14,8 @@ import click
 import pytest
 
 from soak.cli import cli
+from tests.common import free_port
 from tests.docs.blocks import ROOT, Block, blocks, documents, runnable
-from tests.e2e.soaking import free_port
 
 CONFIGURATION = """\
 [target]

@@ -9,8 +9,9 @@ import pytest
 
 from soak_storage import open_store
 from soak_storage.records import EventRow
+from tests.common import free_port
 
-from .soaking import free_port, soak, write_config
+from .soaking import soak, write_config
 
 
 def events(folder: Path) -> list[EventRow]:

@@ -7,15 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from soak_storage import open_store
+from tests.common import free_port, wait_until
 
-from .soaking import GUEST, Done, free_port, soak, soak_command, write_config
+from .soaking import GUEST, Done, soak, soak_command, write_config
 
 
 def message(done: Done) -> str:
@@ -84,7 +84,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 
 def test_a_target_that_dies_in_cycle_two(tmp_path: Path) -> None:
     """The run ends with an error that says when and how; its samples are kept and reported."""
-    write_config(tmp_path, target={"env": {"DIE_AFTER": "7"}})
+    write_config(tmp_path, target={"env": {"DIE_AFTER": "6"}})
     done = soak(tmp_path, "run", "--json", "report.json")
     assert done.code == 4
     assert "cycle 2" in message(done) and "7" in done.err
@@ -97,7 +97,7 @@ def test_a_target_that_dies_in_cycle_two(tmp_path: Path) -> None:
 
 def test_a_target_that_refuses_connections(tmp_path: Path) -> None:
     """A target that lives but takes no more connections ends the run after a cycle without a single answer."""
-    write_config(tmp_path, target={"env": {"CLOSE_AFTER": "4"}}, load={"cycle": "3s", "quiet": "1s", "cycles": 30})
+    write_config(tmp_path, target={"env": {"CLOSE_AFTER": "3.5"}}, load={"cycle": "3s", "quiet": "1s", "cycles": 30})
     path = tmp_path / "soak.toml"
     path.write_text(path.read_text().replace("http://", "http://me:hunter2url@"))
     done = soak(tmp_path, "run", "--json", "report.json")
@@ -122,16 +122,6 @@ def leftovers(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def wait_until(condition: object, seconds: float) -> bool:
-    """Wait for `condition()` to hold, `seconds` at the most."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():  # type: ignore[operator]  # a callable handed in by the tests below
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def landed_samples(folder: Path) -> int:
     """How many rss samples of the only run are stored."""
     if not (folder / "soak.db").exists():
@@ -149,11 +139,11 @@ def test_kill_nine_leaves_nothing_running_and_keeps_what_was_stored(tmp_path: Pa
     write_config(tmp_path)
     started = subprocess.Popen(soak_command("run"), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        assert wait_until(lambda: landed_samples(tmp_path) > 15, 30)
+        wait_until(lambda: landed_samples(tmp_path) > 15)
     finally:
         os.kill(started.pid, signal.SIGKILL)
         started.wait()
-    assert wait_until(lambda: not leftovers(tmp_path), 15), leftovers(tmp_path)
+    wait_until(lambda: not leftovers(tmp_path))
     shown = soak(tmp_path, "report", "--format", "json", "-o", "report.json")
     assert shown.code == 0, shown.err
     assert shown.report is not None
@@ -168,7 +158,7 @@ def test_an_interrupt_keeps_judges_and_reports(tmp_path: Path, number: signal.Si
     started = subprocess.Popen(
         soak_command("run", "--json", "report.json"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    assert wait_until(lambda: landed_samples(tmp_path) > 5, 30)
+    wait_until(lambda: landed_samples(tmp_path) > 5)
     started.send_signal(number)
     out, err = started.communicate(timeout=60)
     assert started.returncode == 130, err
@@ -225,14 +215,14 @@ def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
     """Ctrl-C twice does not wait for anybody; the run is closed, its samples are kept, nothing is left running."""
     write_config(tmp_path)
     started = subprocess.Popen(soak_command("run"), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert wait_until(lambda: landed_samples(tmp_path) > 5, 30)
+    wait_until(lambda: landed_samples(tmp_path) > 5)
     started.send_signal(signal.SIGSTOP)  # both signals arrive together, whatever the machine is doing
     started.send_signal(signal.SIGINT)
     started.send_signal(signal.SIGTERM)
     started.send_signal(signal.SIGCONT)
     _, err = started.communicate(timeout=60)
     assert started.returncode == 130, err
-    assert wait_until(lambda: not leftovers(tmp_path), 15), leftovers(tmp_path)
+    wait_until(lambda: not leftovers(tmp_path))
     with open_store(f"sqlite:///{tmp_path / 'soak.db'}") as store:
         assert store.run(None).status == "interrupted"
     assert landed_samples(tmp_path) > 5

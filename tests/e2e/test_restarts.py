@@ -6,15 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from soak_storage import open_store
+from tests.common import PATIENCE_S, free_port, wait_until
 
-from .soaking import GUEST, free_port, soak, soak_command, write_config
-from .test_failures import landed_samples, leftovers, wait_until
+from .soaking import GUEST, soak, soak_command, write_config
+from .test_failures import landed_samples, leftovers
 
 SHORT = {"cycle": "3s", "cycles": 3, "quiet": "1s"}
 
@@ -38,7 +38,7 @@ def guest(port: int, **env: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_target_that_fails_is_started_again(tmp_path: Path) -> None:
     """With restart = "on-failure" the run goes on in a new segment, which is said and withdraws a clean verdict."""
-    write_config(tmp_path, target={"env": {"DIE_AFTER": "5"}, "restart": "on-failure"}, load=SHORT)
+    write_config(tmp_path, target={"env": {"DIE_AFTER": "4.5"}, "restart": "on-failure"}, load=SHORT)
     done = soak(tmp_path, "run", "--json", "report.json")
     assert done.report is not None, done.err
     assert done.code == 3, done.err + done.out
@@ -69,12 +69,12 @@ def test_an_attached_target_that_somebody_restarts_is_found_again(tmp_path: Path
         "\n".join(line for line in path.read_text().splitlines() if not line.startswith(("command", "env")))
     )
     with guest(port) as first:
-        timer = threading.Timer(6.0, first.kill)
-        timer.start()
         running = subprocess.Popen(soak_command("run"), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: landed_samples(tmp_path) > 5)
+        first.kill()
         first.wait()
         with guest(port) as second:
-            _, err = running.communicate(timeout=60)
+            _, err = running.communicate(timeout=PATIENCE_S)
             assert second.poll() is None, "an attached target is nobody's to end"
     assert running.returncode == 3, err
     assert [restart["pids"] for restart in events(tmp_path, "restart")] == [[second.pid]]
@@ -127,9 +127,9 @@ def test_an_interrupt_while_the_target_starts_is_heard(tmp_path: Path) -> None:
     """Ctrl-C does not wait for a target that takes its time."""
     write_config(tmp_path, target={"url": f"http://127.0.0.1:{free_port()}", "startup_timeout": "60s"})
     started = subprocess.Popen(soak_command("run"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert wait_until(lambda: (tmp_path / "soak-runs/1/target.log").exists(), 30)
+    wait_until(lambda: (tmp_path / "soak-runs/1/target.log").exists())
     started.send_signal(signal.SIGINT)
-    _, err = started.communicate(timeout=20)
+    _, err = started.communicate(timeout=PATIENCE_S)
     assert started.returncode == 130, err
     assert not leftovers(tmp_path)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from soak.config import load_config
+from tests.common import free_port
 from tests.docs.blocks import ROOT
-from tests.e2e.soaking import Done, free_port, soak
+from tests.e2e.soaking import Done, soak
 
 EXAMPLES = ROOT / "examples"
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 
 import pytest
 
@@ -61,12 +60,3 @@ def look(tree: ProcessTree) -> dict[str, float | None]:
     """The totals of one full sample."""
     with closing(Observer(tree)) as observer:
         return values(observer.sample(deep=True))
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = 10.0) -> None:
-    """Return as soon as it holds; fail if it does not within `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        with suppress(InterruptedError):
-            time.sleep(0.005)

@@ -19,7 +19,8 @@ from soak_probes.probes.pss import Pss
 from soak_probes.probes.rss import Rss
 from soak_probes.reading import Refused
 from soak_probes.view import View
-from tests.probes.conftest import Guest, look, values, wait_until
+from tests.common import wait_until
+from tests.probes.conftest import Guest, look, values
 
 FORK = """
 import os, sys

@@ -12,7 +12,8 @@ import pytest
 
 from soak_probes import Observer, ProcessTree
 from soak_probes.tmpfiles import temp_dir
-from tests.probes.conftest import Guest, look, values, wait_until
+from tests.common import wait_until
+from tests.probes.conftest import Guest, look, values
 
 
 @pytest.fixture

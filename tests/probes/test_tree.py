@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from soak_probes import ProcessTree, start_time_of
-from tests.probes.conftest import Guest, wait_until
+from tests.common import wait_until
+from tests.probes.conftest import Guest
 
 STAT = "{pid} ({name}) {state} {ppid} 0 0 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 {threads} 0 {start} 0 10\n"
 

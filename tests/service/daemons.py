@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.checks.servers import wait_until
-from tests.e2e.soaking import free_port, soak_command, write_config
+from tests.common import PATIENCE_S, free_port, wait_until
+from tests.e2e.soaking import soak_command, write_config
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Service:
             while True:
                 self.heard.append(self.listening.recv(500).decode())
 
-    def wait_for(self, word: str, timeout: float = 30.0) -> None:
+    def wait_for(self, word: str, timeout: float = PATIENCE_S) -> None:
         """Until systemd heard it."""
         wait_until(lambda: any(message.startswith(word) for message in self.hear()), timeout)
 
@@ -55,7 +55,7 @@ class Service:
             connection.close()
         return told
 
-    def wait_for_phase(self, phase: str, timeout: float = 30.0) -> None:
+    def wait_for_phase(self, phase: str, timeout: float = PATIENCE_S) -> None:
         """Until the daemon is in that phase."""
         wait_until(lambda: self.status().get("phase") == phase, timeout)
 

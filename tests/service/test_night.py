@@ -11,8 +11,7 @@ import pytest
 
 from soak_probes import start_time_of
 from soak_storage import Store, open_store
-from tests.checks.servers import wait_until
-from tests.e2e.soaking import free_port
+from tests.common import free_port, wait_until
 from tests.service.daemons import Service, configure, service
 
 KILLS = 10

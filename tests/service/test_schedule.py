@@ -13,6 +13,7 @@ from soak.config import Schedule
 from soak.schedule import Order, SchedulePart
 from soak_storage import Store, open_store
 from soak_storage.jobs import Job, Jobs
+from tests.common import PATIENCE_S
 
 HOURLY = Schedule(every=3600.0)
 Make = Callable[..., SchedulePart]
@@ -123,7 +124,7 @@ def test_a_start_during_a_soak_is_skipped(make: Make, caplog: pytest.LogCaptureF
     part.loop(0.0)
     first = part.take(0.1)
     assert first is not None
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     with caplog.at_level(logging.WARNING, "soak"):
         while "a soak is still going on" not in caplog.text:
             part.loop(0.0)

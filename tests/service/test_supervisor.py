@@ -9,7 +9,7 @@ import time
 import pytest
 
 from soak.supervisor import Supervised, Supervisor
-from tests.checks.servers import wait_until
+from tests.common import PATIENCE_S, wait_until
 
 
 class Flaky:
@@ -51,10 +51,10 @@ def test_a_part_that_fails_is_started_again_and_that_is_said(where: str, caplog:
     supervised = Supervised(part, pauses=(0.0,))
     with caplog.at_level(logging.ERROR, "soak"):
         supervised.start()
-        assert part.looped.wait(5)
+        assert part.looped.wait(PATIENCE_S)
         wait_until(lambda: part.looped.is_set() and supervised.error is None)
         supervised.stop()
-        assert supervised.join(5)
+        assert supervised.join(PATIENCE_S)
     assert supervised.restarts == 2
     assert part.calls.count("initialize") == 3 and part.calls.count("shutdown") == 3
     assert caplog.text.count(f"part flaky failed and is started again in 0 s: broken in {where}") == 2
@@ -69,7 +69,7 @@ def test_pauses_grow() -> None:
     assert supervised.error == "broken in loop"
     began = time.monotonic()
     supervised.stop()
-    assert supervised.join(5) and time.monotonic() - began < 5  # nobody waits for the minute
+    assert supervised.join(30) and time.monotonic() - began < 30  # nobody waits for the minute
 
 
 def test_a_shutdown_that_fails_is_survived(caplog: pytest.LogCaptureFixture) -> None:
@@ -77,7 +77,7 @@ def test_a_shutdown_that_fails_is_survived(caplog: pytest.LogCaptureFixture) -> 
     supervised = Supervised(Flaky(failures=1, fail_in="shutdown"))
     supervised.start()
     supervised.stop()
-    assert supervised.join(5)
+    assert supervised.join(PATIENCE_S)
     assert "did not end in order" in caplog.text
 
 
@@ -86,12 +86,12 @@ def test_a_part_can_be_started_anew() -> None:
     part = Flaky()
     supervised = Supervised(part)
     supervised.start()
-    assert part.looped.wait(5)
+    assert part.looped.wait(PATIENCE_S)
     supervised.again()
     wait_until(lambda: part.calls.count("initialize") == 2)
     assert supervised.restarts == 0 and supervised.error is None
     supervised.stop()
-    assert supervised.join(5)
+    assert supervised.join(PATIENCE_S)
 
 
 def test_one_that_hangs_does_not_hold_up_the_end() -> None:
@@ -102,15 +102,15 @@ def test_one_that_hangs_does_not_hold_up_the_end() -> None:
         name = "stuck"
 
         def loop(self, now: float) -> float:
-            release.wait(30)
+            release.wait(PATIENCE_S)
             return 1.0
 
     calm = Flaky()
     supervisor = Supervisor([Stuck(), calm])
     supervisor.start()
-    assert calm.looped.wait(5)
+    assert calm.looped.wait(PATIENCE_S)
     assert set(supervisor.states()) == {"stuck", "flaky"}
     began = time.monotonic()
     supervisor.stop(0.2)
-    assert time.monotonic() - began < 2 and calm.calls[-1] == "shutdown"
+    assert time.monotonic() - began < 20 and calm.calls[-1] == "shutdown"
     release.set()

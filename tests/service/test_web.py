@@ -16,7 +16,7 @@ from soak.errors import SoakError
 from soak.standing import LastRun, Patience, Standing
 from soak.web.server import WebPart
 from soak_storage.records import EventRow, LoadWindowRow, SampleRow
-from tests.checks.servers import wait_until
+from tests.common import wait_until
 
 Ask = Callable[..., tuple[int, dict[str, str], bytes]]
 Serve = Callable[..., tuple[Standing, Ask]]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.common import free_port
 
 NOBODY = 65534
 
@@ -21,12 +22,6 @@ def postgres_folder() -> Path | None:
         return found[-1].parent
     on_path = shutil.which("initdb")
     return Path(on_path).resolve().parent if on_path else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _unprivileged() -> list[str]:
@@ -43,7 +38,7 @@ def running_postgres(programs: Path) -> Iterator[str]:
     try:
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
-        data, port = folder / "data", _free_port()
+        data, port = folder / "data", free_port()
         prefix = _unprivileged()
         initdb = [*prefix, programs / "initdb", "-A", "trust", "-U", "soak", "--no-sync", "-E", "UTF8", "-D", data]
         subprocess.run(initdb, check=True, cwd=folder, capture_output=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,27 +13,14 @@ import pytest
 from soak.config import Target as TargetSettings
 from soak.target import TargetProcess
 from soak_probes import start_time_of
+from tests.common import wait_until
 
 Launch = Callable[..., TargetProcess]
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def python(code: str) -> tuple[str, ...]:
     """A command that runs some code."""
     return (sys.executable, "-S", "-u", "-c", textwrap.dedent(code))
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = 10.0) -> None:
-    """Return as soon as it holds; fail if it does not within `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def gone(*pids: int) -> bool:

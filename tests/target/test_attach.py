@@ -16,7 +16,8 @@ from soak.config import Target as TargetSettings
 from soak.errors import SoakError
 from soak_probes import start_time_of
 from soak_probes.find import Finder
-from tests.target.conftest import free_port, gone, wait_until
+from tests.common import free_port, wait_until
+from tests.target.conftest import gone
 
 SERVE = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print(1); time.sleep(60)"
 

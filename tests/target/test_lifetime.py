@@ -8,14 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from soak_probes import start_time_of
-from tests.target.conftest import Launch, gone, said, wait_until
+from tests.common import wait_until
+from tests.target.conftest import Launch, gone, said
 
 # A target with a worker that ignores SIGTERM, and a daemonised orphan in a session of its own.
 FAMILY = """
@@ -129,14 +129,13 @@ def test_a_restart_after_the_warden_was_killed(launch: Launch) -> None:
 def test_an_abandoned_target_is_ended_by_the_warden(launch: Launch) -> None:
     """The second Ctrl-C: soak does not wait, and yet nothing is left behind."""
     target = launch(
-        "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)", stop_timeout=0.3
+        "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)", stop_timeout=2.0
     )
     said(target)
     warden, ((pid, _),) = target.reaper_pid, target.roots
     assert warden is not None
-    before = time.monotonic()
     target.abandon()
-    assert time.monotonic() - before < 0.2
+    assert not gone(pid), "it was waited for"
     wait_until(lambda: gone(pid, warden))
 
 

@@ -17,7 +17,8 @@ from soak.launch.ending import Exit, signal_name
 from soak.launch.logfile import TargetLog
 from soak.target import AttachedTarget, TargetProcess, make_target
 from soak_probes import ProcessTree, start_time_of
-from tests.target.conftest import Launch, free_port, gone, said, wait_until
+from tests.common import free_port, wait_until
+from tests.target.conftest import Launch, gone, said
 
 SERVER = """
 import http.server, sys
@@ -51,6 +52,7 @@ def test_an_answer_of_500_is_not_ready(launch: Launch) -> None:
     """The message says what was asked, how long it was waited, and what the target printed last."""
     port = free_port()
     target = launch(SERVER.format(port=port), url=f"http://127.0.0.1:{port}", ready="/503", startup_timeout=0.5)
+    said(target)
     with pytest.raises(SoakError) as caught:
         target.wait_ready()
     assert caught.value.code == "target_not_ready"

@@ -1,7 +1,7 @@
 """A tiny HTTP guest, standard library only: leaks, dies or stays clean as its environment says.
 
-PORT: where to listen. LEAK: bytes kept per request. DIE_AFTER: exit with 7 after so many seconds.
-CLOSE_AFTER: live on, but close the listening socket after so many seconds.
+PORT: where to listen. LEAK: bytes kept per request. DIE_AFTER: exit with 7 so many seconds after the first /work.
+CLOSE_AFTER: live on, but close the listening socket so many seconds after the first /work.
 """
 
 import http.server
@@ -10,6 +10,7 @@ import threading
 import time
 
 KEPT = []
+BEGUN = threading.Event()  # the load has come: how long soak took to get there is nobody's matter
 
 
 def remember(size):
@@ -20,8 +21,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        if self.path == "/work" and "LEAK" in os.environ:
-            remember(int(os.environ["LEAK"]))
+        if self.path == "/work":
+            BEGUN.set()
+            if "LEAK" in os.environ:
+                remember(int(os.environ["LEAK"]))
         body = b'{"state": "closed", "kept": %d}' % len(KEPT) if self.path == "/state" else b"ok"
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -32,18 +35,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def die_later(seconds):
+def later(seconds, act, *args):
+    BEGUN.wait()
     time.sleep(seconds)
-    os._exit(7)
+    act(*args)
 
 
 if __name__ == "__main__":
     if "DIE_AFTER" in os.environ:
-        threading.Thread(target=die_later, args=(float(os.environ["DIE_AFTER"]),), daemon=True).start()
+        threading.Thread(target=later, args=(float(os.environ["DIE_AFTER"]), os._exit, 7), daemon=True).start()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
     server.daemon_threads = True
     if "CLOSE_AFTER" in os.environ:
-        threading.Timer(float(os.environ["CLOSE_AFTER"]), server.shutdown).start()
+        threading.Thread(target=later, args=(float(os.environ["CLOSE_AFTER"]), server.shutdown), daemon=True).start()
     server.serve_forever()
     server.server_close()
     time.sleep(3600)

@@ -1,0 +1,45 @@
+"""What tests everywhere need: to wait for a condition, and ports that nobody else takes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
+
+PATIENCE_S = 60.0  # only a test that fails waits so long; a busy machine needs seconds for what takes milliseconds
+_FIRST_PORT, _PORTS_EACH = 10_000, 1000  # below 32768, where the kernel takes ports for outgoing connections from
+_offset = itertools.count(os.getpid())
+
+
+def wait_until(condition: Callable[[], Answer], timeout: float = PATIENCE_S) -> Answer:
+    """Its first true answer, as soon as it comes; fail if none does within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"it did not happen within {timeout:g} s"
+        with suppress(InterruptedError):  # a test's own signal handler may raise it: the condition is asked again
+            time.sleep(0.005)
+    return answer
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on.
+
+    A port that the kernel picks can be another test's connection a moment later: these are out of its range, and each
+    worker of pytest-xdist has its own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 20
+    for number in itertools.islice(_offset, _PORTS_EACH):
+        port = _FIRST_PORT + worker * _PORTS_EACH + number % _PORTS_EACH
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
