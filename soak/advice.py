@@ -26,6 +26,10 @@ ADVICE: dict[str, Advice] = {
         "See that its command runs CPython 3.9 or newer without -I or -S, or call soak_agent.start() in it; "
         'with agent.enabled = "auto" it is soaked from outside only.',
     ),
+    "agent_not_let_in": Advice(
+        'The agent could not be let into the target, and agent.enabled is "on": {why}.',
+        'Mend that, or write agent.enabled = "auto": the target is then soaked from outside only.',
+    ),
     "agent_missing": Advice(
         "The package {name} is not part of this installation.",
         "Install soak again; its wheel has soak_agent and soak_heap in it.",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from soak_probes import start_time_of
+from soak_probes.agent_client import AgentClient
 
 VARIABLE = "SOAK_AGENT_DIR"
 _PREFIX = "soak-run-"
@@ -28,11 +30,19 @@ def clear_agent_folders(is_alive: Callable[[int, int], bool], place: Path | None
     removed = []
     for folder in (place or Path(tempfile.gettempdir())).glob(f"{_PREFIX}*-*-*"):
         pid, start, *_ = folder.name.removeprefix(_PREFIX).split("-")
-        mine = not folder.is_symlink() and folder.stat(follow_symlinks=False).st_uid == os.geteuid()
-        if mine and pid.isdigit() and start.isdigit() and not is_alive(int(pid), int(start)):
+        if pid.isdigit() and start.isdigit() and _is_mine(folder) and not is_alive(int(pid), int(start)):
             shutil.rmtree(folder, ignore_errors=True)
             removed.append(folder)
     return removed
+
+
+def _is_mine(folder: Path) -> bool:
+    """A folder of this user, and no link; False when another soak on this machine has just removed it."""
+    try:
+        found = folder.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def agent_folder_of(pid: int, environ: Mapping[str, str] = os.environ, proc_root: str = "/proc") -> Path:
@@ -52,6 +62,15 @@ def agent_folder_of(pid: int, environ: Mapping[str, str] = os.environ, proc_root
     except OSError:
         owner = os.geteuid()
     return Path("/tmp", f"soak-agent-{owner}")  # noqa: S108 -- the agent checks owner and mode, the client the peer
+
+
+def agent_answers(folder: Path, pid: int) -> bool:
+    """Whether an agent of that process listens in `folder`."""
+    client = AgentClient(folder)
+    try:
+        return client.connect(pid) is not None
+    finally:
+        client.close()
 
 
 def _environment(file: Path) -> dict[str, str]:

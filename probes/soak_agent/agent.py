@@ -43,6 +43,8 @@ class Agent:
             "detach": self.detach,
         }
         self.server = Server(settings["SOAK_AGENT_DIR"], self.answer, self.look, OWN_THREADS)
+        self.server.orphaned = lambda: self.detach({})
+        self.server.lonely = self._number("SOAK_AGENT_LEAVES", 0)
 
     def begin(self) -> None:
         """Open the socket, listen for births, choose the heap backend, and serve when all of it is there."""
@@ -146,9 +148,19 @@ def running() -> bool:
     return _agent is not None and _agent.pid == os.getpid() and not _agent.server.ended
 
 
+def directory() -> str:
+    """The folder that the agent of this process serves in; empty without one."""
+    return _agent.server.directory if _agent is not None and running() else ""
+
+
 def begin(settings: Mapping[str, str]) -> bool:
-    """Start with `settings` (the SOAK_AGENT_* variables); False when there is no folder to serve in."""
+    """Start with `settings` (the SOAK_AGENT_* variables); False when there is no folder to serve in.
+
+    An agent that serves already goes on, unless its folder was removed: nobody can reach it, and it makes room.
+    """
     global _agent, _forks
+    if _agent is not None and not _agent.server.reachable():
+        _agent.detach({})
     if _agent is not None or not settings.get("SOAK_AGENT_DIR"):
         return _agent is not None
     ident = load("_thread").get_ident()

@@ -1,4 +1,4 @@
-"""Executed inside a process that runs already, to let the agent in; `SETTINGS` and `PACKAGE` are put before it."""
+"""Executed inside a process that runs already, to let the agent in; the names in capitals are put before it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ def _enter(package: str, settings: dict[str, str]) -> None:
         module = frozen.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
-    module._private().begin(settings)
+    agent = module._private()
+    agent.begin(settings)
+    serves = agent.directory()
+    if serves != settings["SOAK_AGENT_DIR"]:
+        raise RuntimeError("an agent serves in " + serves + " already: another soak has it")
 
 
 try:
     _enter(globals()["PACKAGE"], globals()["SETTINGS"])
-except Exception:  # the target goes on as if nobody had knocked; the asker sees that nobody answers
-    pass
+except Exception as error:  # the target goes on as if nobody had knocked; the asker finds why beside this file
+    try:
+        with open(globals()["SAID"], "w") as said:
+            said.write(type(error).__name__ + ": " + str(error))
+    except Exception:
+        pass

@@ -44,6 +44,8 @@ class Server:
         self.look = look
         self.thread_id = 0
         self.stopping = self.alive = self.ended = False
+        self.lonely = 0  # s without an asker until `orphaned` is called; 0: waits for ever
+        self.orphaned: Callable[[], object] = self.leave
         self.socket = load("_socket")
         self.time = load("time")
         self.select_poll = original("select", "poll")
@@ -142,10 +144,18 @@ class Server:
         self.open()
         self.restart()
 
+    def reachable(self) -> bool:
+        """Whether somebody who looks into our folder finds us."""
+        return not self.ended and os.path.lexists(f"{self.directory}/{os.getpid()}.sock")
+
     def leave(self) -> None:
         """End for good, once the reply under way is sent; the socket's name goes at once."""
+        named = self.reachable()
         self.stopping = self.ended = True
-        os.unlink(f"{self.directory}/{os.getpid()}.sock")
+        if self.ours(self.wake_write):
+            os.write(self.wake_write, b"x")  # whoever calls this may be another thread
+        if named:
+            os.unlink(f"{self.directory}/{os.getpid()}.sock")
 
     def _run(self) -> None:
         self.gone.acquire()
@@ -168,11 +178,17 @@ class Server:
         for number in (self.listener.fileno(), self.wake_read, *self.connections):
             poll.register(number, 1)
         pauses = iter(WATCH)
+        asked = self.time.monotonic()
         while True:
             wait = next(pauses, None)
-            events = poll.poll(None if wait is None else int(wait * 1000))
+            patience = self.lonely if wait is None and self.lonely and not self.connections else wait
+            events = poll.poll(None if patience is None else int(patience * 1000))
             if wait is not None:
                 self._look()
+            if events or self.connections:
+                asked = self.time.monotonic()
+            elif self.lonely and self.time.monotonic() - asked >= self.lonely:
+                self.orphaned()
             for number, _ in events:
                 if not self.ours(number):
                     poll.unregister(number)

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import soak_agent
@@ -25,8 +25,9 @@ from soak_probes.agent_client import AgentClient
 
 PATIENCE = 10.0  # s until the agent answers: remote_exec waits for the target's next bytecode
 TOOL_PATIENCE = 30.0  # s for the injector or gdb
+LEAVES = 60  # s after which an agent that nobody asks any more leaves by itself: soak may have been killed
 OLDEST, REMOTE = (3, 9), (3, 14)
-_LIBRARY = re.compile(r"(?:lib)?python(3)\.(\d+)")
+_LIBRARY = re.compile(r"python-?(3)\.?(\d+)")  # python3.11, libpython3.11.so, _json.cpython-311-x86_64-linux-gnu.so
 
 
 class AttachError(Exception):
@@ -49,22 +50,45 @@ def python_version(pid: int, proc_root: Path = Path("/proc")) -> tuple[int, int]
     return None
 
 
-def attach(pid: int, agent_dir: Path, *, heap: str = "auto", frames: int = 1, handles: bool = True) -> str:
-    """Let the agent into `pid`; gives the way it went. Raises AttachError, and changes nothing then."""
+def attach(
+    pid: int, agent_dir: Path, *, heap: str = "auto", frames: int = 1, handles: bool = True, interval: int = 0
+) -> str:
+    """Let the agent into `pid`; gives the way it went. Raises AttachError, and changes nothing then.
+
+    The settings are those of `soak_agent.environment`, but `heap` auto is the sampler or nothing. An agent that was
+    let in leaves by itself when nobody has asked it for LEAVES seconds.
+    """
     client = AgentClient(agent_dir)
     try:
         if client.connect(pid) is not None:
             return "there already"
         way, enter = _way(pid)
-        script = _script(pid, agent_dir, "sampler" if heap == "auto" else heap, frames, handles)
+        heap = "sampler" if heap == "auto" else heap
+        settings = soak_agent.environment(
+            agent_dir, base_env={}, heap=heap, frames=frames, handles=handles, interval=interval
+        )
+        del settings["PYTHONPATH"]
+        settings["SOAK_AGENT_LEAVES"] = str(LEAVES)
+        script = _script(pid, agent_dir, settings)
         try:
             enter(pid, script)
-            _wait(client, pid, way)
+            _wait(client, pid, way, _said(script))
         finally:
             script.unlink(missing_ok=True)
+            _said(script).unlink(missing_ok=True)
         return way
     finally:
         client.close()
+
+
+def _said(script: Path) -> Path:
+    """Where the script writes why it could not begin."""
+    return script.with_suffix(".txt")
+
+
+def way_in(pid: int) -> str:
+    """The way that `attach` would take into `pid`. Raises AttachError as `attach` does."""
+    return _way(pid)[0]
 
 
 def _way(pid: int) -> tuple[str, Callable[[int, Path], None]]:
@@ -77,6 +101,11 @@ def _way(pid: int) -> tuple[str, Callable[[int, Path], None]]:
     version = python_version(pid)
     if version is None:
         raise AttachError(f"process {pid} runs no Python: it is watched from outside only")
+    if not _same_files(pid):
+        raise AttachError(
+            f"process {pid} has a file system of its own (a container): put the agent into its image "
+            "(`soak agent export DIR`) and call soak_agent.start() there"
+        )
     if version < OLDEST:
         raise AttachError("Python {}.{} is older than 3.9".format(*version))
     if version >= REMOTE:
@@ -90,24 +119,34 @@ def _way(pid: int) -> tuple[str, Callable[[int, Path], None]]:
     )
 
 
-def _script(pid: int, agent_dir: Path, heap: str, frames: int, handles: bool) -> Path:
-    settings = soak_agent.environment(agent_dir, base_env={}, heap=heap, frames=frames, handles=handles)
-    del settings["PYTHONPATH"]
-    owner = Path(f"/proc/{pid}").stat()
+def _same_files(pid: int) -> bool:
+    """Whether the process finds the agent's files where we do."""
+    try:
+        return Path(f"/proc/{pid}/ns/mnt").readlink() == Path("/proc/self/ns/mnt").readlink()
+    except OSError:
+        return True  # it may not be looked at: the way in will say why
+
+
+def _script(pid: int, agent_dir: Path, settings: Mapping[str, str]) -> Path:
+    """What is run in the target: into.py with its settings, in the agent's folder, which the target's user must own."""
     if os.geteuid() == 0:
+        owner = Path(f"/proc/{pid}").stat()
         os.chown(agent_dir, owner.st_uid, owner.st_gid)
-    into = Path(soak_agent.HERE) / "into.py"
-    text = into.read_text(encoding="utf-8")
-    head, mark, rest = text.partition("import sys\n")
     script = agent_dir / f"into-{pid}.py"
-    script.write_text(f"{head}{mark}PACKAGE = {soak_agent.HERE!r}\nSETTINGS = {settings!r}\n{rest}", encoding="utf-8")
+    names = {"PACKAGE": soak_agent.HERE, "SETTINGS": dict(settings), "SAID": str(_said(script))}
+    text = (Path(soak_agent.HERE) / "into.py").read_text(encoding="utf-8")
+    head, mark, rest = text.partition("import sys\n")
+    assigned = "".join(f"{name} = {value!r}\n" for name, value in names.items())
+    script.write_text(f"{head}{mark}{assigned}{rest}", encoding="utf-8")
     script.chmod(0o644)
     return script
 
 
-def _wait(client: AgentClient, pid: int, way: str) -> None:
+def _wait(client: AgentClient, pid: int, way: str, said: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while client.connect(pid) is None:
+        if said.exists():
+            raise AttachError(f"{way} went in, but the agent could not begin: {said.read_text(encoding='utf-8')}")
         if time.monotonic() > deadline:
             raise AttachError(f"{way} went in, but the agent does not answer: the target may be inside one long C call")
         time.sleep(0.02)
@@ -145,14 +184,21 @@ def _line(script: Path) -> str:
 def _by_injector(pid: int, script: Path) -> None:
     """In a process of its own: what it does with ptrace must not bring soak down."""
     code = "import sys; from hypno import inject_py; inject_py(int(sys.argv[1]), sys.argv[2])"
-    _run([sys.executable, "-c", code, str(pid), _line(script)], "pyinjector")
+    _run([sys.executable, "-P", "-c", code, str(pid), _line(script)], "pyinjector")
 
 
 def _by_gdb(pid: int, script: Path) -> None:
-    text = _line(script).replace("\\", "\\\\").replace('"', '\\"')
+    line = _line(script)
+    size = len(line.encode()) + 1
+    text = line.replace("\\", "\\\\").replace('"', '\\"')
+    # The text is put where the target's own interpreter made room: for a literal gdb would call whatever `malloc` it
+    # finds first, and the sampler's is not one that it can call.
     steps = (
         "set $state = ((int (*)(void))PyGILState_Ensure)()",
-        f'call ((int (*)(const char *))PyRun_SimpleString)("{text}")',
+        f"set $text = ((char *(*)(unsigned long))PyMem_RawMalloc)({size})",
+        f'set {{char[{size}]}} $text = "{text}"',
+        "call ((int (*)(const char *))PyRun_SimpleString)($text)",
+        "call ((void (*)(void *))PyMem_RawFree)($text)",
         "call ((void (*)(int))PyGILState_Release)($state)",
     )
     command = ["gdb", "-nx", "-batch", "-p", str(pid)]

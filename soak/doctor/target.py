@@ -20,6 +20,7 @@ from soak.doctor.finding import Finding, Result
 from soak.errors import SoakError
 from soak.launch.readiness import Endpoint
 from soak.target import target_environment
+from soak_probes.agent_attach import AttachError, way_in
 from soak_probes.agent_client import AgentClient
 
 _IGNORES_ENVIRONMENT = frozenset("EIS")  # python -E, -I, -S: PYTHONPATH or site is left out, and the agent with it
@@ -176,7 +177,7 @@ def _attached(target: Target) -> list[Finding]:
 
 
 def _agent_of(pid: int) -> Answer:
-    """Whether an agent answers in a process that runs already: it is there only if the target started it."""
+    """Whether an agent answers in a process that runs already, and if not, whether a run can let one in."""
     folder = agent_folder_of(pid)
     client = AgentClient(folder)
     try:
@@ -185,11 +186,12 @@ def _agent_of(pid: int) -> Answer:
         client.close()
     if hello is not None:
         return "ok", f"answers, Python {hello['python']}, heap {hello.get('heap_mode')}", ""
-    return (
-        "warn",
-        f"none answers in {folder}: no sites, no tasks",
-        "Call soak_agent.start() in the target (soak agent export gives it), or let soak start the target.",
-    )
+    try:
+        way = way_in(pid)
+    except AttachError as error:
+        mend = "Or call soak_agent.start() in the target (soak agent export gives it), or let soak start the target."
+        return "warn", f"none answers in {folder}, and none can be let in: {error}", mend
+    return "ok", f"none yet: a run lets one in by {way} and takes it out again", ""
 
 
 def _user(pid: int) -> Answer:

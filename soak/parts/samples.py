@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from soak.agentfolder import agent_answers, agent_folder_of
 from soak.errors import SoakError
+from soak.guests import Guests
 from soak.parts.base import Run
 from soak.parts.target import TargetPart
+from soak.planning import sampling_interval
 from soak.sampler import Sampler
 from soak.troughs import Moment, TroughReader
 from soak_storage.records import EventRow
@@ -24,6 +29,7 @@ class SamplePart:
         self._segment = 0
         self._recycled = 0
         self._asks = run.config.agent.enabled != "off"
+        self._guests: Guests | None = None  # of a target that runs already and has no agent of its own
         self.sampler: Sampler
         self._troughs: TroughReader
 
@@ -31,7 +37,25 @@ class SamplePart:
         """Look at the processes that the target consists of from now on."""
         config, target = self._run.config, self._target
         self.sampler = Sampler(target.tree(), config.sample.interval, target.target.group)
-        self._troughs = TroughReader(target.agent_dir, config.agent)
+        self._troughs = TroughReader(self._agent_folder(), config.agent)
+        self._let_in()
+
+    def _agent_folder(self) -> Path:
+        """Where the agents listen: of an attached target its own, if it has one, else one is let in for this run."""
+        run, target = self._run, self._target
+        if target.target.owned or not self._asks:
+            return target.agent_dir
+        pid = target.target.roots[0][0]
+        theirs = agent_folder_of(pid)
+        if agent_answers(theirs, pid):
+            return theirs
+        self._guests = Guests(target.agent_dir, run.config.agent, sampling_interval(run.config), run.listener.message)
+        return target.agent_dir
+
+    def _let_in(self) -> None:
+        """Put the agent into the processes that are there now; those that they fork have it from them."""
+        if self._guests is not None:
+            self._run.put(self._guests.enter(self.sampler.processes, max(0.0, self._run.now)))
 
     def due(self, now: float) -> float:
         """The next sample or the next reading."""
@@ -45,6 +69,7 @@ class SamplePart:
         if self._run.segment != self._segment:
             self._segment = self._run.segment
             self.sampler.rebase(self._target.target.roots, self._target.target.reaper_pid)
+            self._let_in()
         reading = now >= self._read_moment()
         if reading or (now >= self.sampler.due and self.sampler.due < self._run.end):
             self._sample(now, deep=reading)
@@ -57,6 +82,8 @@ class SamplePart:
     def shutdown(self) -> None:
         """Wait for a reading under way, and ask who holds what has grown."""
         self._run.put(self._troughs.finish(self._run.now, self.sampler.processes))
+        if self._guests is not None:
+            self._run.put(self._guests.leave(self._run.now))
         self._run.put(self.sampler.last_seen())
         self.abandon()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import soak_agent
 import soak_heap
-from soak.agentfolder import agent_folder_of
 from soak.errors import SoakError
 from soak.launch.ending import Exit
 from soak.launch.readiness import readiness
@@ -52,10 +51,8 @@ class TargetPart:
 
     @property
     def agent_dir(self) -> Path:
-        """Where the agents in it listen."""
-        if isinstance(self.target, TargetProcess):
-            return self._own_agent_dir
-        return agent_folder_of(self.target.roots[0][0])
+        """Where the agents listen that soak puts into it."""
+        return self._own_agent_dir
 
     def initialize(self) -> None:
         """Start it, wait until it is ready, begin the first segment."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "soak.report/1"
 PR_SET_PDEATHSIG = 1  # prctl(2)
+MOST_NOTES = 20  # on how the agent got in and out: two a process at most
 MOST_GAPS = 200  # of a report; a machine that is too busy leaves one every few seconds
 _ORDER = ("growth", "oom", "peak", "ceiling", "cleanup", "errors", "latency", "cpu", "stream", "check", "target")
 
@@ -162,6 +163,7 @@ def observer_part(data: RunData) -> dict[str, Any]:
         "daemon_bytes": measured.get("daemon_bytes"),
         "daemon_cpu_percent": measured.get("daemon_cpu_percent"),
         "warnings": sorted({warning for reading in data.readings for warning in reading.warnings}),
+        "notes": [str(event.detail.get("note", "")) for event in data.of_kind("agent")][:MOST_NOTES],
     }
 
 

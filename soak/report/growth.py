@@ -189,7 +189,10 @@ def growth_message(row: dict[str, Any], found: Attribution) -> str:
 
 def _why_no_sites(data: RunData) -> str:
     if data.agent_mode == "off" and not data.readings:
-        return "There was no agent in the target: places in the code need a Python target that soak starts."
+        refused = [str(event.detail.get("note", "")) for event in data.of_kind("agent")]
+        if refused:
+            return f"There was no agent in the target, and so no places in the code: {refused[0]}."
+        return "There was no agent in the target: places in the code need Python 3.9 or later without -E, -I or -S."
     if data.agent_mode == "off":
         return "The heap was not followed (agent.heap = off)."
     return "No place in Python grows with it: it is native memory, fragmentation, or was opened outside Python."

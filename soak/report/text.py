@@ -258,6 +258,7 @@ def _rest(report: dict[str, Any]) -> list[RenderableType]:
             *service_lines(report),
             _load(report["load"]),
             observer_line(report["observer"]),
+            *(f"Agent: {note}." for note in report["observer"].get("notes", [])),
         )
         if line
     ]
