@@ -20,6 +20,7 @@ TOP_SITES = 200  # stacks sent by size and by growth: a finding shows ten, its c
 TOP_TYPES = 100
 WARM_CYCLE = 1  # the first cycle's growth is warm-up: containers are watched from the trough of the second on
 PATIENCE = 30.0  # seconds for one answer: a stopped target must not hold the run
+MARK_PATIENCE = 1.0  # seconds
 SERIES = (  # what becomes a series of its own: key of the answer, name, unit
     ("traced_bytes", "python_heap", "bytes"),
     ("gc_objects", "gc_objects", "count"),
@@ -56,15 +57,25 @@ class TroughReader:
         """What each agent said of itself."""
         return tuple(self._known.values())
 
-    def meet(self, processes: Sequence[Process]) -> dict[int, Excluded]:
-        """Say hello to agents not met yet; what of the agent has to be left out of each process's counts."""
+    def meet(self, processes: Sequence[Process], cycle: int = 0) -> dict[int, Excluded]:
+        """Say hello to agents not met yet; what of the agent has to be left out of each process's counts.
+
+        What they see allocated from now on was born in `cycle`; what was there before was born in none (-1).
+        """
         if self._thread is None:
             self._forget_gone({process.key for process in processes})
             for process in processes:
                 hello = None if process.key in self._known else self._client.connect(process.pid)
                 if hello is not None:
                     self._known[process.key] = hello
+                    self._mark(process.pid, cycle)
         return {pid: _excluded(hello) for (pid, _), hello in self._known.items()}
+
+    def _mark(self, pid: int, cycle: int) -> None:
+        try:
+            self._client.request(pid, "mark", cycle=cycle, timeout=MARK_PATIENCE)
+        except AgentError:  # it is met anew when it does not answer its reading either
+            return
 
     def _forget_gone(self, present: set[tuple[int, int]]) -> None:
         """Hang up on processes that have ended, and on agents that did not answer: those are met anew.

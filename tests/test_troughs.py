@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 import soak_agent
+import soak_heap
 from soak.config import AgentConfig
 from soak.troughs import Moment, TroughReader
 from soak_probes import Process, ProcessTree, start_time_of
 from soak_storage.records import EventRow, ReadingRow
 from tests.common import wait_until
+
+LIBRARY = Path(soak_heap.__file__).with_name("_soak_heap.so")
 
 
 @pytest.fixture
@@ -85,3 +88,36 @@ def test_a_reading_that_has_not_ended_leaves_a_gap(tmp_path: Path, target: subpr
     rows = list(reader.finish(2.0, []))
     assert [row.cycle for row in rows if isinstance(row, ReadingRow)] == [0]
     reader.close()
+
+
+BORN = """
+kept = [bytearray(300_000) for _ in range(10)]
+input()
+more = [bytearray(300_000) for _ in range(10)]
+print(1, flush=True)
+input()
+"""
+
+
+@pytest.mark.skipif(not LIBRARY.exists(), reason="the heap sampler was not built here: no C compiler")
+def test_what_was_there_before_the_load_is_of_no_cycle(tmp_path: Path) -> None:
+    """Start-up is cycle -1, what comes after the agent was met belongs to the cycle of that moment."""
+    env = {**os.environ, **soak_agent.environment(tmp_path / "agents", heap="sampler", interval=16384)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", BORN], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    )
+    assert process.stdin is not None and process.stdout is not None
+    reader = TroughReader(tmp_path / "agents", AgentConfig(holders=False))
+    try:
+        processes = met(reader, process)
+        process.stdin.write(b"\n")
+        process.stdout.readline()
+        list(reader.start(Moment(1.0, 0, 0), processes))
+        (reading,) = [row for row in reader.finish(1.0, []) if isinstance(row, ReadingRow)]
+        births = {cycle: size for site in reading.sites[:2] for cycle, size in site.births.items()}
+        assert set(births) == {-1, 0}
+        assert all(2_000_000 < size < 4_000_000 for size in births.values())
+    finally:
+        process.kill()
+        process.communicate()
+        reader.close()

@@ -95,7 +95,7 @@ class SamplePart:
     def _sample(self, now: float, *, deep: bool) -> None:
         run = self._run
         if self._asks:
-            self.sampler.exclude(self._troughs.meet(self.sampler.processes))
+            self.sampler.exclude(self._troughs.meet(self.sampler.processes, run.cycle))
             run.python = run.python or next((str(hello["python"]) for hello in self._troughs.hellos), None)
         run.put(self.sampler.sample(now, run.segment, deep=deep))
         for worker in self.sampler.take_recycled():
