@@ -48,6 +48,7 @@ def command(
 
     Looks for uvicorn, gunicorn, Flask, Django, aiohttp, Celery, a Procfile, package.json and a compose file, starts
     what it found once to see where it listens and which paths answer, and writes scenarios that run as they stand.
+    Paths that need a value, a login or a body are named in the file as left out; an OpenAPI document is used.
     Asks on a terminal; with --yes, or without a terminal, it takes what it found. It never overwrites a file.
     """
     from soak.onboard.template import Answers, render
@@ -70,7 +71,8 @@ def command(
         env=candidate.env,
         ready=ready or _ready(trial),
         paths=paths or _paths(candidate, trial),
-        notes=(*candidate.notes, *_failure(trial)),
+        notes=(*candidate.notes, *_failure(trial, paths)),
+        left_out=_left_out(candidate, trial, paths),
     )
     answers = _asked(found) if asking else found
     with file.open("x", encoding="utf-8") as stream:
@@ -80,12 +82,12 @@ def command(
 
 def _chosen(folder: Path, start: str | None, url: str | None, asking: bool) -> Candidate:
     """The command that was given, else the first that was found, else (on a terminal) the one that is typed."""
-    from soak.onboard.detect import candidates, free_port, likely_paths
+    from soak.onboard.detect import GUESSES, candidates, free_port
     from soak.onboard.project import Candidate
 
     port = urlsplit(url).port if url else None
     if start:
-        return Candidate("the command given", tuple(shlex.split(start)), port or free_port(), likely_paths(()))
+        return Candidate("the command given", tuple(shlex.split(start)), port or free_port(), guesses=GUESSES)
     found = candidates(folder)
     for number, item in enumerate(found, 1):
         click.echo(f"{number}. {item.what}: {shlex.join(item.command) or item.container}", err=True)
@@ -97,7 +99,7 @@ def _chosen(folder: Path, start: str | None, url: str | None, asking: bool) -> C
     if not asking:
         raise UsageError("nothing_found", folder=folder)
     typed = click.prompt("Nothing was recognised. Command that starts the service", err=True)
-    return Candidate("the command given", tuple(shlex.split(typed)), port or free_port(), likely_paths(()))
+    return Candidate("the command given", tuple(shlex.split(typed)), port or free_port(), guesses=GUESSES)
 
 
 def _ask_to_try() -> bool:
@@ -108,11 +110,14 @@ def _tried(candidate: Candidate, folder: Path, paths: Sequence[str]) -> Trial:
     from soak.onboard.trial import try_out
 
     click.echo(f"Trying it: {shlex.join(candidate.command)}", err=True)
-    trial = try_out(replace(candidate, paths=tuple(paths) or candidate.paths), folder)
+    asked = replace(candidate, paths=tuple(paths), closed={}) if paths else candidate
+    trial = try_out(asked, folder)
     if trial.failed:
         click.echo(f"It did not start: {trial.failed}\n{trial.log}", err=True)
     else:
         click.echo(f"It listens on port {trial.port}; {len(trial.answering)} path(s) answer.", err=True)
+        for path, why in trial.left_out.items():
+            click.echo(f"  {'sent as asked' if path in paths else 'left out'}: {path} {why}", err=True)
     return trial
 
 
@@ -128,24 +133,40 @@ def _ready(trial: Trial | None) -> str | None:
 
 
 def _paths(candidate: Candidate, trial: Trial | None) -> tuple[str, ...]:
-    """What answered, without the health path while there is other work; before a trial, the first of the likely."""
+    """What answered; before a trial, the first of the likely."""
+    if trial is None or not trial.answering:
+        return (*candidate.paths, "/")[:1]
+    return _work(trial)[:MOST_SCENARIOS]
+
+
+def _left_out(candidate: Candidate, trial: Trial | None, paths: Sequence[str]) -> dict[str, str]:
+    """What is served and gets no scenario, with the reason; also pages beyond the first few."""
+    if trial is None or trial.failed:
+        return dict(candidate.closed)
+    rest = dict.fromkeys([] if paths else _work(trial)[MOST_SCENARIOS:], "answers; five scenarios are enough to begin")
+    return {path: why for path, why in {**rest, **trial.left_out}.items() if path not in paths}
+
+
+def _work(trial: Trial) -> tuple[str, ...]:
+    """The pages that answered, without the health path while there is other work."""
     from soak.onboard.detect import HEALTH
 
-    if trial is None or not trial.answering:
-        return candidate.paths[:1]
-    work = tuple(path for path in trial.answering if path not in HEALTH)
-    return (work or trial.answering)[:MOST_SCENARIOS]
+    return tuple(path for path in trial.answering if path not in HEALTH) or trial.answering
 
 
-def _failure(trial: Trial | None) -> tuple[str, ...]:
+def _failure(trial: Trial | None, paths: Sequence[str]) -> tuple[str, ...]:
+    """What has to be known of the trial: none was made, it failed, or what was asked for by name did not answer."""
     if trial is None:
         return ("It was not tried: the scenarios below are guesses.",)
     if trial.failed:
         return (f"When tried it did not start: {trial.failed}.",)
-    streams = tuple(f'{path} is an event stream: a scenario with kind = "sse" drives it.' for path in trial.streams)
-    return (
-        streams if trial.answering else (*streams, "No page that was tried answered below 400: put in one that does.")
-    )
+    notes = [f'{path} is an event stream: a scenario with kind = "sse" drives it.' for path in trial.streams]
+    notes += [
+        f"{path} {trial.left_out[path]}. It is sent all the same, as asked." for path in paths if path in trial.left_out
+    ]
+    if not trial.answering:
+        notes.append("No page that was tried answered below 400: put in one that does.")
+    return tuple(notes)
 
 
 def _asked(answers: Answers) -> Answers:

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from soak.onboard.foreign import from_compose, from_package_json, from_procfile
-from soak.onboard.openapi import paths_of_document
+from soak.onboard.foreign import from_compose, from_package_json, from_procfile, workers_of_procfile
+from soak.onboard.openapi import Documented, documented
 from soak.onboard.project import Candidate, interpreter, read_text
-from soak.onboard.source import App, apps, routes, scan
+from soak.onboard.source import App, apps, closed_routes, routes, scan
 
 FIRST_PORT = 8000
 HEALTH = ("/health", "/healthz", "/health/", "/ready", "/readyz", "/livez", "/ping", "/status", "/api/health")
 _OPENAPI = ("openapi.json", "swagger.json", "docs/openapi.json", "api/openapi.json")
+GUESSES = ("/", *HEALTH)
 _ASGI = ("FastAPI", "Starlette", "Litestar", "Quart")
 
 
@@ -22,21 +23,24 @@ def candidates(folder: Path) -> list[Candidate]:
     """Every way that was found: Procfile, frameworks, package.json, compose file, Celery."""
     port = free_port()
     sources = scan(folder)
-    found = [*from_procfile(folder, port), *_django(folder, port, routes(sources))]
-    celery: list[Candidate] = []
+    known = routes(sources)
+    found = [*from_procfile(folder, port), *_django(folder, port)]
+    without_url: list[Candidate] = list(workers_of_procfile(folder))
     for app in apps(sources):
-        made = _candidate(app, folder, port, routes(sources))
+        made = _candidate(app, folder, port)
         if made is not None:
-            (celery if app.framework == "Celery" else found).append(made)
-    served = [*found, *from_package_json(folder, port), *from_compose(folder)]
-    documented = tuple(path for name in _OPENAPI for path in paths_of_document(read_text(folder / name)))
-    served = [replace(item, paths=tuple(dict.fromkeys([*documented, *item.paths]))) for item in served]
-    return [*served, *celery]
+            (without_url if app.framework == "Celery" else found).append(made)
+    served = [replace(item, paths=known, closed=closed_routes(sources)) for item in found]
+    served += [*from_package_json(folder, port), *from_compose(folder)]
+    said = [documented(read_text(folder / name)) for name in _OPENAPI]
+    return [*(_completed(item, said) for item in served), *without_url]
 
 
-def likely_paths(found: tuple[str, ...]) -> tuple[str, ...]:
-    """Paths to ask for when the service runs: those of the source, the root, and where health usually is."""
-    return tuple(dict.fromkeys([*found, "/", *HEALTH]))
+def _completed(item: Candidate, said: list[Documented]) -> Candidate:
+    """With what the documents of the folder say first, and where the root and health usually are as guesses."""
+    paths = tuple(dict.fromkeys([*(path for one in said for path in one.paths), *item.paths]))
+    closed = {**item.closed, **{path: why for one in said for path, why in one.closed.items()}}
+    return replace(item, paths=paths, guesses=GUESSES, closed=closed)
 
 
 def ready_path(answering: list[str]) -> str | None:
@@ -57,27 +61,28 @@ def free_port() -> int:
     return FIRST_PORT
 
 
-def _candidate(app: App, folder: Path, port: int, found: tuple[str, ...]) -> Candidate | None:
+def _candidate(app: App, folder: Path, port: int) -> Candidate | None:
     if app.framework in _ASGI:
-        return _asgi(app, folder, port, found)
+        return _asgi(app, folder, port)
     if app.framework == "Flask":
-        return _flask(app, folder, port, found)
+        return _script(app, folder, port) if app.runs_itself else _flask(app, folder, port)
     if app.framework == "aiohttp":
-        return _aiohttp(app, folder, port, found)
+        # python -m aiohttp.web wants a function with one argument: nothing that is found bare
+        return _script(app, folder, 8080) if app.runs_itself else None
     return _celery(app, folder)
 
 
-def _asgi(app: App, folder: Path, port: int, found: tuple[str, ...]) -> Candidate:
+def _asgi(app: App, folder: Path, port: int) -> Candidate:
     python, notes = _python(folder, ("uvicorn", app.framework.lower()))
     place = _place(app.root, folder)
     command = [python, "-m", "uvicorn", f"{app.module}:{app.name}", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--factory"] if app.factory else []
     command += ["--app-dir", place] if place != "." else []
     what = f"{app.framework} application {app.module}:{app.name} under uvicorn"
-    return Candidate(what, tuple(command), port, likely_paths(found), notes=notes)
+    return Candidate(what, tuple(command), port, notes=notes)
 
 
-def _flask(app: App, folder: Path, port: int, found: tuple[str, ...]) -> Candidate:
+def _flask(app: App, folder: Path, port: int) -> Candidate:
     place = _place(app.root, folder)
     served = f"{app.module}:{app.name}{'()' if app.factory else ''}"
     settings = next((name for name in ("gunicorn.conf.py", "gunicorn_conf.py") if (folder / name).exists()), None)
@@ -85,25 +90,20 @@ def _flask(app: App, folder: Path, port: int, found: tuple[str, ...]) -> Candida
         python, notes = _python(folder, ("gunicorn", "flask"))
         command = [python, "-m", "gunicorn", "-c", settings, "--bind", f"127.0.0.1:{port}", served]
         command += ["--chdir", place] if place != "." else []
-        return Candidate(
-            f"Flask application {served} under gunicorn", tuple(command), port, likely_paths(found), notes=notes
-        )
+        return Candidate(f"Flask application {served} under gunicorn", tuple(command), port, notes=notes)
     python, notes = _python(folder, ("flask",))
     start = str(app.path.relative_to(folder).with_suffix("")) if place != "." else app.module
     command = [python, "-m", "flask", "--app", f"{start}:{app.name}", "run", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--no-reload", "--no-debugger"]
-    return Candidate(f"Flask application {served}", tuple(command), port, likely_paths(found), notes=notes)
+    return Candidate(f"Flask application {served}", tuple(command), port, notes=notes)
 
 
-def _aiohttp(app: App, folder: Path, port: int, found: tuple[str, ...]) -> Candidate | None:
-    if not app.runs_itself:
-        return None  # python -m aiohttp.web wants a function with one argument: nothing that is found bare
-    python, notes = _python(folder, ("aiohttp",))
-    script = str(app.path.relative_to(folder))
-    env = {"PORT": str(app.port or 8080)}
-    return Candidate(
-        f"aiohttp application {script}", (python, script), app.port or 8080, likely_paths(found), env, notes=notes
-    )
+def _script(app: App, folder: Path, usual: int) -> Candidate:
+    """A script that serves its own application, on its own port or on PORT."""
+    python, notes = _python(folder, (app.framework.lower(),))
+    script, port = str(app.path.relative_to(folder)), app.port or usual
+    what = f"{app.framework} application {script}"
+    return Candidate(what, (python, script), port, env={"PORT": str(port)}, notes=notes)
 
 
 def _celery(app: App, folder: Path) -> Candidate:
@@ -113,16 +113,15 @@ def _celery(app: App, folder: Path) -> Candidate:
     command += ["--workdir", place] if place != "." else []
     command += ["worker", "--loglevel", "warning"]
     note = "A worker has no URL: load.profile is none, and something else has to send the tasks."
-    return Candidate(f"Celery worker {app.module}:{app.name}", tuple(command), paths=(), notes=(*notes, note))
+    return Candidate(f"Celery worker {app.module}:{app.name}", tuple(command), notes=(*notes, note))
 
 
-def _django(folder: Path, port: int, found: tuple[str, ...]) -> Iterator[Candidate]:
+def _django(folder: Path, port: int) -> Iterator[Candidate]:
     for script in sorted([folder / "manage.py", *folder.glob("*/manage.py")], key=lambda path: len(path.parts)):
         if script.exists() and "django" in script.read_text(encoding="utf-8", errors="replace"):
             python, notes = _python(folder, ("django",))
             command = (python, str(script.relative_to(folder)), "runserver", "--noreload", f"127.0.0.1:{port}")
-            paths = likely_paths((*found, "/admin/login/"))
-            yield Candidate(f"Django project {script.relative_to(folder)}", command, port, paths, notes=notes)
+            yield Candidate(f"Django project {script.relative_to(folder)}", command, port, notes=notes)
 
 
 def _python(folder: Path, modules: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

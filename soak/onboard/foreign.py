@@ -8,21 +8,35 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from soak.onboard.project import Candidate, files, read_text
+from soak.onboard.project import Candidate, files, program, read_text
 
 _COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _LISTEN = re.compile(r"(?:PORT\s*(?:\|\||\?\?)\s*|\.listen\(\s*)['\"]?(\d{2,5})")
-_JS_ROUTE = re.compile(r"\b(?:app|router|server|fastify)\.(?:get|use)\(\s*(['\"])(/[^'\":*?]*)\1")
+_JS_ROUTE = re.compile(r"\b(?:app|router|server|fastify)\.(?:get|use)\(\s*(['\"])(/[^'\"]*)\1")
+_PORT = re.compile(r"\$(?:PORT\b|\{PORT(?::?-\w*)?\})")
 _SHELL = re.compile(r"[|&;<>()$`*?~]")
 
 
 def from_procfile(folder: Path, port: int) -> Iterator[Candidate]:
     """The `web` line, with PORT set as the platforms set it."""
+    for name, line in _procfile(folder):
+        if name == "web":
+            yield Candidate("the web line of the Procfile", _words(line, folder, port), port, env={"PORT": str(port)})
+
+
+def workers_of_procfile(folder: Path) -> Iterator[Candidate]:
+    """Its other lines: they have no URL."""
+    note = "It has no URL: load.profile is none, and something else has to give it work."
+    for name, line in _procfile(folder):
+        if name not in ("web", "release"):  # a release line ends by itself
+            yield Candidate(f"the {name} line of the Procfile", _words(line, folder, None), notes=(note,))
+
+
+def _procfile(folder: Path) -> Iterator[tuple[str, str]]:
     for line in read_text(folder / "Procfile").splitlines():
-        name, colon, command = line.partition(":")
-        if colon and name.strip() == "web" and command.strip():
-            env = {"PORT": str(port)}
-            yield Candidate("the web line of the Procfile", _words(command.strip()), port, ("/",), env)
+        name, _, command = line.partition(":")
+        if re.fullmatch(r"[\w-]+", name.strip()) and command.strip():
+            yield name.strip(), command.strip()
 
 
 def from_package_json(folder: Path, port: int) -> Iterator[Candidate]:
@@ -39,12 +53,15 @@ def from_package_json(folder: Path, port: int) -> Iterator[Candidate]:
     reads_port = any("env.PORT" in text for text in sources)
     listens = next((int(found[1]) for text in sources if (found := _LISTEN.search(text))), 3000)
     used = port if reads_port else listens
-    words = _words(script)
+    words = _words(script, folder, None)
     command = words if words[0] == "node" else ("npm", "start")
-    routes = dict.fromkeys(["/", *(found[2] for text in sources for found in _JS_ROUTE.finditer(text))])
+    routes = dict.fromkeys(found[2] for text in sources for found in _JS_ROUTE.finditer(text))
+    closed = {route: "needs a value in its path" for route in routes if re.search(r"[:*?]", route)}
+    paths = tuple(route for route in routes if route not in closed)
     missing = not (folder / "node_modules").exists() and bool(package.get("dependencies"))
     notes = ("Its dependencies are not installed: run npm install first.",) if missing else ()
-    yield Candidate(f"npm start ({script})", command, used, tuple(routes), {"PORT": str(used)}, notes=notes)
+    env = {"PORT": str(used)}
+    yield Candidate(f"npm start ({script})", command, used, paths, env=env, notes=notes, closed=closed)
 
 
 def from_compose(folder: Path) -> Iterator[Candidate]:
@@ -55,7 +72,7 @@ def from_compose(folder: Path) -> Iterator[Candidate]:
     for name, container, port in compose_services(read_text(path)):
         found = container or f"{folder.resolve().name}-{name}-1"
         note = "Start it first (docker compose up -d); soak attaches to what runs."
-        yield Candidate(f"compose service {name}, container {found}", (), port, ("/",), container=found, notes=(note,))
+        yield Candidate(f"compose service {name}, container {found}", (), port, container=found, notes=(note,))
 
 
 def compose_services(text: str) -> Iterator[tuple[str, str | None, int]]:
@@ -89,8 +106,14 @@ def _ends(line: str, indent: int) -> bool:
     return own < indent or (own == indent and not line.lstrip().startswith("- "))
 
 
-def _words(command: str) -> tuple[str, ...]:
-    """The command as a list, through a shell only where it needs one."""
-    if _SHELL.search(command) or re.match(r"\w+=", command):
-        return ("sh", "-c", f"exec {command}" if not re.match(r"\w+=", command) else command)
+def _words(command: str, folder: Path, port: int | None) -> tuple[str, ...]:
+    """The command as a list, through a shell only where it needs one; its program from the project's environment."""
+    if port is not None:
+        command = _PORT.sub(str(port), command)
+    first, space, rest = command.partition(" ")
+    command = f"{program(folder, first)}{space}{rest}"
+    if re.match(r"\w+=", command):
+        return ("sh", "-c", command)
+    if _SHELL.search(command):
+        return ("sh", "-c", command if "&" in command or ";" in command else f"exec {command}")
     return tuple(shlex.split(command))

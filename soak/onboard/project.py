@@ -16,6 +16,7 @@ _SKIPPED = frozenset(
         *("tests", "test", "docs", "doc", "examples", "migrations", "static"),
     }
 )
+VIRTUAL_ENVIRONMENTS = (".venv", "venv", "env")
 _MOST_FILES, _MOST_BYTES, _DEEPEST = 400, 500_000, 5
 _FIND_MODULES = "import importlib.util, sys; sys.exit(any(importlib.util.find_spec(m) is None for m in sys.argv[1:]))"
 _INTERPRETER_TIMEOUT_S = 10.0
@@ -28,11 +29,13 @@ class Candidate:
     what: str  # for people: "FastAPI application main:app under uvicorn"
     command: tuple[str, ...] = ()
     port: int | None = None
-    paths: tuple[str, ...] = ("/",)  # that may answer a GET, best first
+    paths: tuple[str, ...] = ()  # that are served and should answer a GET, best first
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = "."
     container: str | None = None
     notes: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ("/",)  # asked too, and not missed when they answer 404
+    closed: Mapping[str, str] = field(default_factory=dict)  # path -> what a request for it needs that is not known
 
 
 def files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
@@ -54,6 +57,12 @@ def files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
         level = below
 
 
+def program(folder: Path, name: str) -> str:
+    """`name`, or the program of that name in the project's own virtual environment, relative to `folder`."""
+    places = (f"{place}/bin/{name}" for place in VIRTUAL_ENVIRONMENTS)
+    return next((place for place in places if "/" not in name and os.access(folder / place, os.X_OK)), name)
+
+
 def read_text(path: Path) -> str:
     """The text of a file, empty when it cannot be read."""
     try:
@@ -64,7 +73,7 @@ def read_text(path: Path) -> str:
 
 def interpreter(folder: Path, modules: Sequence[str]) -> str | None:
     """The Python that the project runs with: the first that has `modules`; None when no one has them."""
-    places = [folder / name / "bin/python" for name in (".venv", "venv", "env")]
+    places = [folder / name / "bin/python" for name in VIRTUAL_ENVIRONMENTS]
     if active := os.environ.get("VIRTUAL_ENV"):
         places.append(Path(active) / "bin/python")
     on_path = [found for name in ("python", "python3") if (found := shutil.which(name))]

@@ -19,6 +19,8 @@ FRAMEWORKS = {
     "celery.Celery": "Celery",
 }
 _ROUTE_METHODS = ("get", "route", "api_route", "add_get", "add_api_route", "add_url_rule")
+_SERVES = ("uvicorn.run", "waitress.serve")  # what a script calls that serves its own application
+_OTHER_METHODS = ("post", "put", "patch", "add_post", "add_put")
 _ROUTE_CALLS = ("Route", "APIRoute", "path", "get")
 _USUAL = ("main", "app", "asgi", "wsgi", "application", "server", "api", "__init__")
 
@@ -32,6 +34,7 @@ class Source:
     factories: dict[str, str] = field(default_factory=dict)
     calls: dict[str, str] = field(default_factory=dict)  # variable -> function whose result it is
     routes: list[str] = field(default_factory=list)
+    closed: dict[str, str] = field(default_factory=dict)  # route -> what a request for it needs
     runs_itself: bool = False
     port: int | None = None
 
@@ -96,6 +99,11 @@ def routes(sources: list[Source]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(route for source in sources for route in source.routes))
 
 
+def closed_routes(sources: list[Source]) -> dict[str, str]:
+    """Paths that are served and cannot be asked for as they stand, with what they need."""
+    return {route: why for source in sources for route, why in source.closed.items()}
+
+
 def _source(path: Path, tree: ast.Module) -> Source:
     names = _imported(tree)
     source = Source(path)
@@ -125,19 +133,24 @@ def _note_assignment(source: Source, name: str, call: ast.Call, names: dict[str,
 def _note_call(source: Source, call: ast.Call, names: dict[str, str]) -> None:
     function = _dotted(call.func, names)
     last = function.rpartition(".")[2]
-    if last in ("run_app", "run") and (last == "run_app" or function == "uvicorn.run"):
+    if last == "run_app" or function in _SERVES:
         source.runs_itself = True
         port = next((word.value for word in call.keywords if word.arg == "port"), None)
         if isinstance(port, ast.Constant) and isinstance(port.value, int):
             source.port = port.value
     route = _first_text(call)
     is_method = isinstance(call.func, ast.Attribute) and last in _ROUTE_METHODS
-    if route is None or not (is_method or last in _ROUTE_CALLS) or not _answers_get(call):
+    if route is None or "://" in route or not (is_method or last in _ROUTE_CALLS or last in _OTHER_METHODS):
         return
-    if "://" in route or any(mark in route for mark in "<{:*^ "):
+    if last != "path" and not route.startswith("/"):
         return
-    if last == "path" or route.startswith("/"):
-        source.routes.append(route if route.startswith("/") else f"/{route}")
+    where = route if route.startswith("/") else f"/{route}"
+    if last in _OTHER_METHODS or not _answers_get(call):
+        source.closed[where] = "takes no GET"
+    elif any(mark in route for mark in "<{:*^ "):
+        source.closed[where] = "needs a value in its path"
+    else:
+        source.routes.append(where)
 
 
 def _answers_get(call: ast.Call) -> bool:

@@ -13,6 +13,7 @@ _HEAD = """\
 #   soak doctor && soak run --cycles 3 --cycle 20s
 """
 
+_MOST_LEFT_OUT = 20
 _LOAD = """\
 [load]
 profile = "sawtooth"  # up from low to high and down again in every cycle, then quiet: like is compared with like
@@ -53,6 +54,7 @@ class Answers:
     low: int = 1
     high: int = 10
     notes: Sequence[str] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)  # path -> why there is no scenario for it
 
 
 def render(answers: Answers) -> str:
@@ -103,7 +105,18 @@ def _scenarios(answers: Answers) -> list[str]:
         '# [[scenario]]\n# name = "buy"\n# method = "POST"\n# path = "/orders"\n'
         '# json = { item = "book" }\n# expect = { status = [201], max_ms = 500 }\n'
     )
-    return [*blocks, example]
+    return [*blocks, *_left_out(answers.left_out), example]
+
+
+def _left_out(paths: Mapping[str, str]) -> list[str]:
+    """A comment that names what is served and not requested: soak would measure the refusal alone."""
+    if not paths:
+        return []
+    lines = [f"#   {_one_line(path)}  {_one_line(why)}" for path, why in list(paths.items())[:_MOST_LEFT_OUT]]
+    more = len(paths) - _MOST_LEFT_OUT
+    lines += [f"#   and {more} more"] if more > 0 else []
+    head = "# Served, but left out. With what it needs, each can be a scenario like those above:"
+    return ["\n".join([head, *lines, ""])]
 
 
 def scenario_name(path: str) -> str:

@@ -7,15 +7,15 @@ import http.client
 import re
 import tempfile
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from soak.config import Target
 from soak.errors import SoakError
-from soak.onboard.openapi import paths_of_document
+from soak.onboard.openapi import Documented, documented
 from soak.onboard.project import Candidate
 from soak.target import TargetProcess
 
@@ -24,16 +24,21 @@ _POLL_S = 0.1
 _MOST_PATHS = 30
 _LOG_LINES = 12
 _EVENTS = "text/event-stream"
+PAGE, STREAM = "page", "stream"
+_DOCUMENTS = ("/openapi.json", "/schema/openapi.json", "/swagger.json", "/api/openapi.json")
+_MEANINGS = {401: ": it wants to be signed in", 403: ": not allowed", 404: ": not there", 405: ": it takes no GET"}
+_MEANINGS |= {400: ": it needs parameters", 422: ": it needs parameters", 426: ": a WebSocket"}
 _NOT_TO_BE_TRIED = re.compile(r"(?i)log-?out|sign-?out|shut-?down|quit|exit|delete|remove|reset|kill|stop|clear|purge")
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of it: the port that it listens on, the paths that answered below 400, or why it did not start."""
+    """What came of it: the port that it listens on, how each path answered, or why it did not start."""
 
     port: int | None = None
-    answering: tuple[str, ...] = ()
+    answering: tuple[str, ...] = ()  # below 400
     streams: tuple[str, ...] = ()  # answered with server-sent events
+    left_out: Mapping[str, str] = field(default_factory=dict)  # path -> why nothing is sent to it
     failed: str | None = None
     log: str = ""
 
@@ -53,19 +58,23 @@ def try_out(candidate: Candidate, folder: Path) -> Trial:
             port = _listening_port(target, candidate.port)
             if port is None:
                 return Trial(failed=_why(target), log=_tail(target.log_path))
-            return _asked(port, (*candidate.paths, *_from_openapi(port)), _tail(target.log_path))
+            return _asked(port, candidate, _from_openapi(port), _tail(target.log_path))
         except SoakError as error:
             return Trial(failed=error.message, log=_tail(target.log_path))
         finally:
             target.stop()
 
 
-def _asked(port: int, wanted: Iterable[str], log: str) -> Trial:
-    """The paths that answer below 400, those that sound as if they changed something left out."""
-    paths = [path for path in dict.fromkeys(wanted) if not _NOT_TO_BE_TRIED.search(path)][:_MOST_PATHS]
-    kinds = {path: _answer(port, path) for path in paths}
-    answering = tuple(path for path, kind in kinds.items() if kind == "page")
-    return Trial(port, answering, tuple(path for path, kind in kinds.items() if kind == "stream"), log=log)
+def _asked(port: int, candidate: Candidate, served: Documented, log: str) -> Trial:
+    """Every path asked once; those that sound as if they changed something are not."""
+    known = [*served.paths, *candidate.paths]
+    left_out = {**candidate.closed, **served.closed}
+    wanted = list(dict.fromkeys([*known, *candidate.guesses]))
+    left_out |= {path: "sounds as if it changed something" for path in wanted if _NOT_TO_BE_TRIED.search(path)}
+    answers = {path: _answer(port, path) for path in [path for path in wanted if path not in left_out][:_MOST_PATHS]}
+    left_out |= {path: answer for path, answer in answers.items() if path in known and answer not in (PAGE, STREAM)}
+    pages, streams = (tuple(path for path, answer in answers.items() if answer == kind) for kind in (PAGE, STREAM))
+    return Trial(port, pages, streams, {path: why for path, why in left_out.items() if path not in pages}, log=log)
 
 
 def _listening_port(target: TargetProcess, expected: int | None) -> int | None:
@@ -96,17 +105,23 @@ def _ports(roots: Iterable[int]) -> set[int]:
     return found
 
 
-def _from_openapi(port: int) -> list[str]:
-    status, _, body = _get(port, "/openapi.json")
-    return paths_of_document(body.decode(errors="replace")) if status == 200 else []
+def _from_openapi(port: int) -> Documented:
+    """What the service says of itself: FastAPI, Litestar and others serve their document."""
+    for path in _DOCUMENTS:
+        status, _, body = _get(port, path)
+        if status == 200 and (found := documented(body.decode(errors="replace"))).paths:
+            return found
+    return Documented()
 
 
-def _answer(port: int, path: str) -> str | None:
-    """ "page" or "stream" when it answers below 400, else None."""
+def _answer(port: int, path: str) -> str:
+    """PAGE or STREAM when it answers below 400, else what it said instead."""
     status, kind, _ = _get(port, path)
-    if status is None or status >= 400:
-        return None
-    return "stream" if kind == _EVENTS else "page"
+    if status is None:
+        return f"gave no answer within {ANSWER_TIMEOUT_S:g} s"
+    if status >= 400:
+        return f"answered {status}{_MEANINGS.get(status, '')}"
+    return STREAM if kind == _EVENTS else PAGE
 
 
 def _get(port: int, path: str) -> tuple[int | None, str, bytes]:

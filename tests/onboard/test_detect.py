@@ -10,9 +10,9 @@ import pytest
 
 from soak.onboard import detect
 from soak.onboard.foreign import compose_services
-from soak.onboard.openapi import openapi_paths
+from soak.onboard.openapi import Documented, read_document
 from soak.onboard.project import Candidate, files, interpreter
-from soak.onboard.source import apps, routes, scan
+from soak.onboard.source import apps, closed_routes, routes, scan
 from soak.onboard.template import scenario_name
 
 
@@ -37,7 +37,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_fastapi_application_runs_under_uvicorn(tmp_path: Path) -> None:
-    """`app = FastAPI()` in main.py is main:app, with the routes that take no parameter."""
+    """`app = FastAPI()` in main.py is main:app, with the routes that take no parameter; the others have a reason."""
     write(
         tmp_path,
         main_py="from fastapi import FastAPI\napp = FastAPI()\n"
@@ -45,7 +45,8 @@ def test_a_fastapi_application_runs_under_uvicorn(tmp_path: Path) -> None:
     )
     (found,) = detect.candidates(tmp_path)
     assert found.command[1:] == ("-m", "uvicorn", "main:app", "--host", "127.0.0.1", "--port", "8000")
-    assert found.paths[:2] == ("/orders", "/") and "/buy" not in found.paths
+    assert found.paths == ("/orders",) and found.guesses[:2] == ("/", "/health")
+    assert found.closed == {"/orders/{i}": "needs a value in its path", "/buy": "takes no GET"}
 
 
 def test_a_factory_in_a_package_below_src_is_found(tmp_path: Path) -> None:
@@ -91,6 +92,16 @@ def test_an_aiohttp_script_runs_itself_on_its_own_port(tmp_path: Path) -> None:
     assert "/polls" in found.paths
 
 
+def test_a_script_that_serves_its_flask_application_is_run_as_it_is(tmp_path: Path) -> None:
+    """waitress.serve at the end of the file: importing it, as `flask run` does, would never return."""
+    write(
+        tmp_path,
+        app_py="from flask import Flask\nfrom waitress import serve\napp = Flask('x')\nserve(app, port=9002)\n",
+    )
+    (found,) = detect.candidates(tmp_path)
+    assert (found.command[1:], found.port) == (("app.py",), 9002)
+
+
 def test_a_django_project_runs_without_its_reloader(tmp_path: Path) -> None:
     """manage.py runserver, in one process: the reloader's parent would be watched in vain."""
     write(tmp_path, manage_py="import django\n", shop__urls_py="urlpatterns = [path('basket/', None)]\n")
@@ -109,13 +120,26 @@ def test_a_celery_worker_has_no_url(tmp_path: Path) -> None:
 
 def test_a_procfile_comes_first_and_gets_its_port(tmp_path: Path) -> None:
     """The web line is what the project itself says; a shell only where the line needs one."""
-    write(tmp_path, Procfile="web: gunicorn app:app --bind 0.0.0.0:$PORT\nworker: x\n")
-    write(tmp_path, app_py="from flask import Flask\napp = Flask(__name__)\n")
-    first = detect.candidates(tmp_path)[0]
-    assert first.command == ("sh", "-c", "exec gunicorn app:app --bind 0.0.0.0:$PORT")
-    assert first.env == {"PORT": "8000"}
-    (tmp_path / "Procfile").write_text("web: python app.py\n")
-    assert detect.candidates(tmp_path)[0].command == ("python", "app.py")
+    write(tmp_path, Procfile="web: gunicorn app:app --bind 0.0.0.0:${PORT:-5000}\nrelease: migrate\nqueue: rq worker\n")
+    write(tmp_path, app_py="from flask import Flask\napp = Flask(__name__)\n@app.get('/a')\ndef f(): ...\n")
+    first, _, last = detect.candidates(tmp_path)
+    assert first.command == ("gunicorn", "app:app", "--bind", "0.0.0.0:8000")
+    assert (first.env, first.paths) == ({"PORT": "8000"}, ("/a",))
+    assert (last.command, last.port) == (("rq", "worker"), None) and "load.profile" in last.notes[0]
+    (tmp_path / "Procfile").write_text("web: gunicorn app:app --bind $HOST:$PORT\n")
+    assert detect.candidates(tmp_path)[0].command == ("sh", "-c", "exec gunicorn app:app --bind $HOST:8000")
+    (tmp_path / "Procfile").write_text("web: migrate && gunicorn app:app\n")
+    assert detect.candidates(tmp_path)[0].command == ("sh", "-c", "migrate && gunicorn app:app")
+
+
+def test_programs_of_the_projects_own_environment_are_taken(tmp_path: Path) -> None:
+    """What a Procfile calls `gunicorn` is the one in .venv: soak does not run in an activated environment."""
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/gunicorn").touch(mode=0o755)
+    write(tmp_path, Procfile="web: gunicorn app:app -b :$PORT\n")
+    assert detect.candidates(tmp_path)[0].command[0] == ".venv/bin/gunicorn"
+    (tmp_path / "Procfile").write_text("web: gunicorn app:app -b $HOST:1\n")
+    assert detect.candidates(tmp_path)[0].command[-1].startswith("exec .venv/bin/gunicorn ")
 
 
 def test_node_starts_with_its_own_command_and_port(tmp_path: Path) -> None:
@@ -123,8 +147,8 @@ def test_node_starts_with_its_own_command_and_port(tmp_path: Path) -> None:
     write(tmp_path, package_json=json.dumps({"scripts": {"start": "node server.js"}, "dependencies": {"express": "4"}}))
     (tmp_path / "server.js").write_text("app.get('/users', f); app.get('/users/:id', f); app.listen(4567)")
     (found,) = detect.candidates(tmp_path)
-    assert (found.command, found.port, found.paths) == (("node", "server.js"), 4567, ("/", "/users"))
-    assert "npm install" in found.notes[0]
+    assert (found.command, found.port, found.paths) == (("node", "server.js"), 4567, ("/users",))
+    assert "npm install" in found.notes[0] and list(found.closed) == ["/users/:id"]
     (tmp_path / "server.js").write_text("app.listen(process.env.PORT || 3000)")
     assert detect.candidates(tmp_path)[0].env == {"PORT": "8000"}
     write(tmp_path, package_json=json.dumps({"scripts": {"start": "next start"}}))
@@ -173,13 +197,14 @@ def test_foreign_folders_and_files_that_do_not_parse_are_left_out(tmp_path: Path
 
 
 def test_only_routes_that_answer_a_bare_get_count(tmp_path: Path) -> None:
-    """No parameters, no other methods, no foreign URLs; each once."""
+    """No parameters, no other methods, no foreign URLs; each once. What is left out says why."""
     write(
         tmp_path,
         app_py="@app.route('/a')\n@app.route('/b', methods=['POST'])\n@app.route('/c', methods=['GET', 'POST'])\n"
         "@app.route('/d/<int:x>')\n@app.get('/a')\ndef f(): ...\nhttpx.get('http://elsewhere/')\nenviron.get('HOME')\n",
     )
     assert routes(scan(tmp_path)) == ("/a", "/c")
+    assert closed_routes(scan(tmp_path)) == {"/b": "takes no GET", "/d/<int:x>": "needs a value in its path"}
 
 
 def test_the_interpreter_of_the_project_is_taken(tmp_path: Path) -> None:
@@ -192,29 +217,48 @@ def test_the_interpreter_of_the_project_is_taken(tmp_path: Path) -> None:
     assert interpreter(tmp_path, ("no_such_module_anywhere",)) is None
 
 
-def test_openapi_gives_the_paths_that_need_nothing() -> None:
-    """GET without path or required parameters and without a login; anything odd is no path."""
+def test_openapi_gives_the_paths_that_can_be_asked_and_what_the_others_need() -> None:
+    """GET with what its examples fill in; parameters without one, a login and other methods are said."""
+    needed = {"name": "q", "in": "query", "required": True}
     document = {
         "paths": {
             "/a": {"get": {}},
             "/b/{x}": {"get": {}},
             "/c": {"post": {}},
-            "/d": {"get": {"parameters": [{"required": True}]}},
-            "/e": {"get": {"parameters": [{"required": False}]}},
+            "/d": {"get": {"parameters": [needed]}},
+            "/e": {"get": {"parameters": [{**needed, "required": False}]}},
             "/f": {"get": {"security": [{"key": []}]}},
             "/g": None,
-        }
+            "/h/{id}": {
+                "parameters": [{"$ref": "#/components/id"}],
+                "get": {"parameters": [{**needed, "example": "a b"}]},
+            },
+        },
+        "components": {"id": {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}},
     }
-    assert openapi_paths(document) == ["/a", "/e"]
-    assert openapi_paths([]) == openapi_paths({"paths": 3}) == []
+    found = read_document(document)
+    assert found.paths == ("/a", "/e", "/h/1?q=a+b")
+    assert found.closed == {
+        "/b/{x}": "needs a value in its path",
+        "/c": "takes POST, with a body",
+        "/d": "needs q",
+        "/f": "wants to be signed in",
+    }
+    assert read_document([]) == read_document({"paths": 3}) == Documented()
+
+
+@pytest.mark.parametrize("where", [{"basePath": "/v2/"}, {"servers": [{"url": "https://shop.example/v2"}]}])
+def test_the_prefix_of_an_openapi_document_stands_before_its_paths(where: dict[str, object]) -> None:
+    """basePath in version 2, the path of the first server in version 3; a public host is not asked."""
+    assert read_document({**where, "paths": {"/a": {"get": {}}}}).paths == ("/v2/a",)
 
 
 def test_a_document_in_the_folder_names_the_first_paths(tmp_path: Path) -> None:
     """openapi.json beside the source is the best there is to know of a service; a broken one is left alone."""
     write(tmp_path, Procfile="web: serve\n", openapi_json=json.dumps({"paths": {"/v1/orders": {"get": {}}}}))
-    assert detect.candidates(tmp_path)[0].paths == ("/v1/orders", "/")
+    assert detect.candidates(tmp_path)[0].paths == ("/v1/orders",)
     write(tmp_path, openapi_json="{")
-    assert detect.candidates(tmp_path)[0].paths == ("/",)
+    assert detect.candidates(tmp_path)[0].paths == ()
 
 
 def test_scenarios_are_named_after_their_paths() -> None:
@@ -228,4 +272,4 @@ def test_scenarios_are_named_after_their_paths() -> None:
 
 def test_a_candidate_needs_only_a_name() -> None:
     """Everything else has a default that asks for nothing."""
-    assert Candidate("x").paths == ("/",)
+    assert Candidate("x").guesses == ("/",)

@@ -20,10 +20,12 @@ from starlette.routing import Route
 
 async def fine(request): return JSONResponse({})
 async def broken(request): return Response(status_code=500)
+async def private(request): return Response(status_code=401)
 async def logout(request): raise SystemExit
 
 app = Starlette(routes=[
-    Route("/orders", fine), Route("/broken", broken), Route("/logout", logout), Route("/healthz", fine),
+    Route("/orders", fine), Route("/orders/{id}", fine), Route("/broken", broken), Route("/logout", logout),
+    Route("/healthz", fine), Route("/private", private),
 ])
 """
 
@@ -48,10 +50,29 @@ def test_init_tries_the_service_and_keeps_the_paths_that_answer(tmp_path: Path) 
     assert [scenario.path for scenario in config.scenarios] == ["/orders"]
     assert config.target.ready == "/healthz"
     assert config.target.command[1:4] == ("-m", "uvicorn", "main:app")
+    text = (tmp_path / "soak.toml").read_text()
+    for line in (
+        "/orders/{id}  needs a value",
+        "/broken  answered 500",
+        "/private  answered 401: it wants to be signed in",
+    ):
+        assert f"#   {line}" in text
+    assert "/logout  sounds as if" in text and "/ready" not in text  # a guess that is not there is not missed
+    assert "left out: /private answered 401" in result.output
     port = int(config.target.command[-1])
     assert config.target.url == f"http://127.0.0.1:{port}"
     with socket.socket() as probe:  # nothing is left running
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_path_that_was_asked_for_is_sent_though_it_is_refused(tmp_path: Path) -> None:
+    """--path decides; that it answered 404 is said, on the terminal and in the file."""
+    (tmp_path / "main.py").write_text(APP)
+    result = init(tmp_path, "--yes", "--path", "/orders", "--path", "/nowhere")
+    assert "sent as asked: /nowhere answered 404" in result.output
+    assert "NOTE: /nowhere answered 404: not there. It is sent all the same" in (tmp_path / "soak.toml").read_text()
+    config = load_config(tmp_path / "soak.toml", environ={})
+    assert [scenario.path for scenario in config.scenarios] == ["/orders", "/nowhere"]
 
 
 def test_init_finds_the_port_that_the_service_chose_itself(tmp_path: Path) -> None:
