@@ -87,7 +87,7 @@ class Daemon:
         self._store = WatchedStore(store, self._standing)
         self._schedule = SchedulePart(Jobs(store, self._host), config.target.name, config.schedule)
         self._housekeeping = Housekeeping(store, config.storage.retain)
-        self._web = WebPart(self._standing, config.web)
+        self._web = WebPart(self._standing, config.web, store, config.storage.url)
         channels = channels_of(config.alerts)
         self._alerts = Alerts(store, channels, repeat=config.alerts.repeat)
         self._sender = AlertSender(self._alerts, channels)

@@ -44,11 +44,12 @@ def change(points: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     For every split the means of both sides are compared, with the scatter within the sides and the errors of the
     runs themselves (Page, "Continuous inspection schemes", Biometrika 41 (1954), for one change in the mean).
     """
+    own = sum(_error(point) ** 2 for point in points) / max(len(points), 1)
     best: tuple[float, int] | None = None
     for split in range(1, len(points)):
         if len(points) < LEAST_RUNS or max(split, len(points) - split) < LEAST_SIDE:
             continue
-        size = _jump(points[:split], points[split:])
+        size = _jump(points[:split], points[split:], own)
         if best is None or size > best[0]:
             best = (size, split)
     if best is None or best[0] < JUMP:
@@ -68,15 +69,18 @@ def change(points: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     }
 
 
-def _jump(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> float:
-    """Difference of the means in standard errors."""
-    groups = (before, after)
-    freedom = sum(len(group) - 1 for group in groups)
-    scatter = sum((point["growth_per_hour"] - _mean(group)) ** 2 for group in groups for point in group)
-    own = [_error(point) ** 2 for group in groups for point in group]
-    variance = max(scatter / max(freedom, 1), sum(own) / len(own))
-    error = math.sqrt(variance * sum(1.0 / len(group) for group in groups))
-    difference = abs(_mean(after) - _mean(before))
+def _jump(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]], own: float) -> float:
+    """Difference of the means in standard errors; `own` is the mean square of the errors of the runs themselves."""
+    means = _mean(before), _mean(after)
+    freedom = len(before) + len(after) - 2
+    scatter = sum(
+        (point["growth_per_hour"] - mean) ** 2
+        for group, mean in zip((before, after), means, strict=True)
+        for point in group
+    )
+    variance = max(scatter / max(freedom, 1), own)
+    error = math.sqrt(variance * (1.0 / len(before) + 1.0 / len(after)))
+    difference = abs(means[1] - means[0])
     return difference / error if error > 0 else (math.inf if difference > 0 else 0.0)
 
 

@@ -13,22 +13,33 @@ from soak.config import Web
 from soak.errors import SoakError
 from soak.standing import Standing
 from soak.web.address import address_of
+from soak.web.api import Api
 from soak.web.app import make_app
 from soak.web.guard import is_loopback
+from soak_storage import Store
 
 LOOK_EVERY = 1.0  # seconds between two looks whether it still serves
 STOP_SECONDS = 5.0
+UNSENT_BYTES = 128 * 1024  # that the kernel keeps for one connection: what a slow reader can cost
 TICK = 0.5  # seconds
-CONNECTIONS = 50  # at once: a dashboard in some browsers and a Prometheus
+CONNECTIONS = 160  # at once: a hundred dashboards that listen, what they ask meanwhile, and a Prometheus
+UNTAKEN_MS = (
+    20_000  # after which the kernel ends a connection whose peer takes nothing: a sleeping laptop, a slow reader
+)
 
 
 class _Server(uvicorn.Server):
     """uvicorn, but it looks around twice a second and not ten times: nobody waits for its date header."""
 
+    def __init__(self, config: uvicorn.Config, api: Api) -> None:
+        super().__init__(config)
+        self._api = api
+
     async def main_loop(self) -> None:
-        """Until it should end."""
+        """Until it should end; then those who listen are sent away, or they would be waited for."""
         while not await self.on_tick(0):
             await asyncio.sleep(TICK)
+        self._api.close()
 
 
 class WebPart:
@@ -36,9 +47,13 @@ class WebPart:
 
     name = "web"
 
-    def __init__(self, standing: Standing, settings: Web) -> None:
+    def __init__(self, standing: Standing, settings: Web, store: Store, url: str) -> None:
+        """`url` is that of the store with its password: for the processes that render reports."""
         self.settings = settings
         self._standing = standing
+        self._store = store
+        self._url = url
+        self.api: Api | None = None  # while it serves
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
@@ -63,9 +78,13 @@ class WebPart:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, port), family=family)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_BYTES)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_MS)  # connections inherit it
         except OSError as error:
             raise SoakError("web_port", listen=self.settings.listen, why=error.strerror) from error
-        app = make_app(self._standing, host=host, token=self.settings.token)
+        self.api = Api(self._standing, self._store, self._url)
+        app = make_app(self._standing, self.api, host=host, token=self.settings.token)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -79,7 +98,7 @@ class WebPart:
             timeout_keep_alive=5,
             timeout_graceful_shutdown=2,
         )
-        self._server = _Server(config)
+        self._server = _Server(config, self.api)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="soak-http", daemon=True)
         self._thread.start()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -11,8 +11,9 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from soak.errors import SoakError
+from soak_storage import curves, queries, records, tables
 from soak_storage import engine as engines
-from soak_storage import queries, records, tables
+from soak_storage.curves import LoadPoint, Point
 from soak_storage.records import RunInfo, RunSummary
 
 
@@ -81,6 +82,34 @@ class Reader:
         """The thinned part of a series, with minimum and maximum; empty while all samples are there."""
         with self._reading() as connection:
             return queries.buckets(connection, series_id)
+
+    def curves(self, series_ids: Sequence[int], *, most: int) -> dict[int, list[Point]]:
+        """Per series its whole curve, thinned by the database to at most `most` points on one axis of time."""
+        with self._reading() as connection:
+            end = curves.end(connection, series_ids) + 0.001
+            return {one: curves.curve(connection, one, 0.0, end, most) for one in series_ids}
+
+    def load_curve(self, run_id: int, begin: float, end: float, *, most: int) -> list[LoadPoint]:
+        """Requests of all scenarios from `begin` to `end` (s), summed over at most `most` stretches of time."""
+        with self._reading() as connection:
+            return curves.load_curve(connection, run_id, begin, end, most)
+
+    def samples_after(
+        self, cursors: Mapping[int, float], *, most: int = 1000
+    ) -> dict[int, list[tuple[float, float | None]]]:
+        """Per series id the samples (t, value) later than its cursor, oldest first; only series that have some."""
+        with self._reading() as connection:
+            return curves.after(connection, cursors, most)
+
+    def last_sample(self, series_ids: Sequence[int]) -> float:
+        """Time of the last sample of these series in seconds; 0 without one."""
+        with self._reading() as connection:
+            return curves.end(connection, series_ids)
+
+    def run_mark(self, run_id: int) -> tuple[object, ...] | None:
+        """Another value whenever something of the run but its samples changed; None when there is no such run."""
+        with self._reading() as connection:
+            return curves.run_mark(connection, run_id)
 
     def cycles(self, run_id: int) -> list[records.CycleRow]:
         """The cycles of a run, in order."""

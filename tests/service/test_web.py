@@ -15,6 +15,7 @@ from soak.config import Web
 from soak.errors import SoakError
 from soak.standing import LastRun, Patience, Standing
 from soak.web.server import WebPart
+from soak_storage import Store, open_store
 from soak_storage.records import EventRow, LoadWindowRow, SampleRow
 from tests.common import wait_until
 
@@ -22,14 +23,21 @@ Ask = Callable[..., tuple[int, dict[str, str], bytes]]
 Serve = Callable[..., tuple[Standing, Ask]]
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """An empty store."""
+    with open_store(f"sqlite:///{tmp_path_factory.mktemp('store') / 'soak.db'}") as opened:
+        yield opened
+
+
 @pytest.fixture
-def serve() -> Iterator[Serve]:
+def serve(store: Store) -> Iterator[Serve]:
     """Starts a web part on a free port; what it gives asks that."""
     parts: list[WebPart] = []
 
     def start(listen: str = "127.0.0.1:0", token: str | None = None) -> tuple[Standing, Ask]:
         standing = Standing("orders-api")
-        part = WebPart(standing, Web(listen=listen, token=token))
+        part = WebPart(standing, Web(listen=listen, token=token), store, store.url)
         parts.append(part)
         part.initialize()
 
@@ -152,18 +160,18 @@ def test_other_addresses_need_a_token() -> None:
         assert list(WebPart.problems(Web(listen=listen, token="t"))) == []
 
 
-def test_a_taken_port_is_said() -> None:
+def test_a_taken_port_is_said(store: Store) -> None:
     """The part fails with the address; the daemon goes on and tries again."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        part = WebPart(Standing("a"), Web(listen=f"127.0.0.1:{taken.getsockname()[1]}"))
+        part = WebPart(Standing("a"), Web(listen=f"127.0.0.1:{taken.getsockname()[1]}"), store, store.url)
         with pytest.raises(SoakError, match="cannot listen on 127") as error:
             part.initialize()
     assert error.value.code == "web_port"
 
 
-def test_shutdown_frees_the_port(serve: Serve) -> None:
+def test_shutdown_frees_the_port(store: Store) -> None:
     """Afterwards it can be listened on again, as a reload does."""
-    part = WebPart(Standing("a"), Web(listen="127.0.0.1:0"))
+    part = WebPart(Standing("a"), Web(listen="127.0.0.1:0"), store, store.url)
     part.initialize()
     port = part.port
     wait_until(lambda: part.loop(0.0) > 0)
