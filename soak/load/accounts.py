@@ -22,7 +22,7 @@ class Job:
     tally: Tally
     intended: float
     fired: float
-    ended: Callable[[bool], None] | None = None  # a user of the closed model waits for it
+    ended: Callable[[bool, float], None] | None = None  # a user waits for it: was it good, and when was that
     retried: bool = False
     answered: bool = False
 
@@ -38,13 +38,18 @@ class Accounts:
 
     def landed(self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None) -> None:
         """A whole response arrived: the end of a plain request."""
-        good = scenario.accepts(status)
-        self.answered(job, scenario, status, retry_after, good=good)
-        self.end(job, good)
+        now = self.now()
+        good = status in scenario.status if scenario.status else status < 400
+        self._answered(job, scenario, status, retry_after, now, good)
+        self.end(job, good, now)
 
     def answered(self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None, *, good: bool) -> None:
         """A response arrived (of a stream: its head), `good` or not as expected. The request may go on."""
-        now = self.now()
+        self._answered(job, scenario, status, retry_after, self.now(), good)
+
+    def _answered(
+        self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None, now: float, good: bool
+    ) -> None:
         tally = job.tally
         tally.landed += 1
         job.answered = True
@@ -54,7 +59,7 @@ class Accounts:
             tally.error(f"status_{status}")
         elif scenario.max_s is not None and took > scenario.max_s:
             tally.error("slow")
-        if status in PUSH_BACK and not good:
+        if not good and status in PUSH_BACK:
             self.backoff.failed(now, f"status {status}", retry_after=retry_after)
         elif self.backoff.troubled:
             self.backoff.succeeded(now)
@@ -98,9 +103,9 @@ class Accounts:
         self.backoff.gave_up()
         self.end(job, False)
 
-    def end(self, job: Job, good: bool) -> None:
-        """The request is over."""
+    def end(self, job: Job, good: bool, now: float | None = None) -> None:
+        """The request is over; `now` when the caller has looked at the clock already."""
         job.tally.open -= 1
         self.in_flight -= 1
         if job.ended is not None:
-            job.ended(good)
+            job.ended(good, self.now() if now is None else now)

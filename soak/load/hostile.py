@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from soak.load.single import Single
 
@@ -44,7 +44,7 @@ class Hostile(Single):
 
     def broke(self, kind: str) -> None:
         """The server ended it: as meant. It could not be reached: a failure."""
-        if self.transport is None:
+        if not self.connected:
             super().broke(kind)
         else:
             self.done()
@@ -66,7 +66,7 @@ class Abandon(Hostile):
     def opened(self) -> None:
         """Send what is to be sent, and wait for the moment to leave."""
         request, body = self.group.request, self.group.scenario.body
-        self.transport.write(request[: len(request) - len(body) // 2] if body else request)
+        self.write(request[: len(request) - len(body) // 2] if body else request)
         hold = self.group.scenario.hold
         self.after(LEAVE_AFTER_S if hold is None else hold, self.done)
 
@@ -83,8 +83,8 @@ class Reset(Abandon):
 
     def done(self) -> None:
         """Reset the connection."""
-        if not self.ended and self.transport is not None:
-            reset_on_close(self.transport)
+        if self.sock is not None:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         super().done()
 
 
@@ -95,8 +95,8 @@ class Timeout(Hostile):
 
     def opened(self) -> None:
         """Send, and stop reading."""
-        self.transport.pause_reading()
-        self.transport.write(self.group.request)
+        self.pause_reading()
+        self.write(self.group.request)
         super().opened()
 
 
@@ -108,7 +108,7 @@ class SlowReader(Hostile):
 
     def opened(self) -> None:
         """Send, then read a little at a time until the timeout."""
-        self.transport.write(self.group.request)
+        self.write(self.group.request)
         self._until = self.group.accounts.now() + self.group.timeout
         self._pause()
 
@@ -123,11 +123,11 @@ class SlowReader(Hostile):
         self.done()
 
     def _pause(self) -> None:
-        self.transport.pause_reading()
+        self.pause_reading()
         self.after(SLOW_PAUSE_S, self._resume)
 
     def _resume(self) -> None:
-        self.transport.resume_reading()
+        self.resume_reading()
         self.after(max(0.0, self._until - self.group.accounts.now()), self.done)
 
 
@@ -149,7 +149,7 @@ class HalfRequest(Hostile):
     def opened(self) -> None:
         """Send half, keep the connection."""
         head = len(self.group.request) - len(self.group.scenario.body)
-        self.transport.write(self.group.request[: head // 2])
+        self.write(self.group.request[: head // 2])
         super().opened()
 
 
@@ -163,7 +163,7 @@ class EndlessHeaders(Hostile):
         head = self.group.request.partition(b"\r\n\r\n")[0]
         self._until = self.group.accounts.now() + self.group.timeout
         self._sent = 0
-        self.transport.write(head + b"\r\n")
+        self.write(head + b"\r\n")
         self._more()
 
     def _more(self) -> None:
@@ -171,7 +171,7 @@ class EndlessHeaders(Hostile):
             self.done()
             return
         self._sent += 1
-        self.transport.write(b"X-Endless-%d: soak\r\n" % self._sent)
+        self.write(b"X-Endless-%d: soak\r\n" % self._sent)
         self.after(HEADER_EVERY_S, self._more)
 
 
@@ -182,10 +182,3 @@ BY_NAME = {fault.name: fault for fault in FAULTS}
 def commit(group: Singles, job: Job, fault: str) -> None:
     """Send `job` as a hostile client does."""
     BY_NAME[fault](group, job)
-
-
-def reset_on_close(transport: Any) -> None:
-    """Make the next close of this transport send RST."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

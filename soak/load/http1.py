@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the client's side: an asyncio Protocol around the httptools parser.
+"""HTTP/1.1 on the client's side: a channel with the httptools parser behind it.
 
 One exchange at a time on a connection. Whatever the server sends ends as a response or as a named failure; nothing
 that it sends can raise out of here, keep the connection busy for ever or make it hold more than `MAX_HEAD` bytes.
@@ -6,12 +6,13 @@ that it sends can raise out of here, keep the connection busy for ever or make i
 
 from __future__ import annotations
 
-import asyncio
 import re
 import ssl
 from typing import Any
 
 import httptools
+
+from soak.load.channel import Channel
 
 MAX_HEAD = 256 * 1024  # of a response's status line and headers; servers' own limits are 8 to 64 KiB
 
@@ -32,7 +33,7 @@ def failure_of(error: BaseException | None) -> str:
     return "connection"
 
 
-class Http1(asyncio.Protocol):
+class Http1(Channel):
     """Parser glue; a subclass says what happens when a response is complete or fails."""
 
     __slots__ = (
@@ -40,26 +41,21 @@ class Http1(asyncio.Protocol):
         "_until_eof",
         "answered",
         "bodyless",
-        "closed",
         "complete",
-        "dialling",
         "head",
         "head_complete",
         "parser",
         "status",
         "surplus",
         "tail",
-        "transport",
     )
 
     def __init__(self) -> None:
-        self.transport: Any = None  # asyncio.Transport; uvloop's is not a subclass of it
-        self.dialling: asyncio.Task[None] | None = None
-        self.closed = False
+        super().__init__()
         self.surplus = False  # it sent more than was asked for: not to be used again
         self.bodyless = False  # the request was a HEAD: its response ends with its head
         self.tail = b""  # bytes that followed a switch of protocols
-        self.parser = httptools.HttpResponseParser(self)
+        self.parser: Any = httptools.HttpResponseParser(self)
         self.expect()
 
     def expect(self) -> None:
@@ -86,19 +82,10 @@ class Http1(asyncio.Protocol):
     def broke(self, kind: str) -> None:
         """There will be no (further) response on this connection; `kind` as counted."""
 
-    # asyncio.Protocol ----------------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: Any) -> None:
-        """Called by asyncio: connected (and, with TLS, agreed)."""
-        self.transport = transport
-        self.dialling = None
-        if self.closed:
-            transport.abort()
-        else:
-            self.opened()
+    # Channel -------------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio: bytes of the response."""
+        """Bytes of the response."""
         if self.closed:
             return
         self.answered = True
@@ -110,20 +97,24 @@ class Http1(asyncio.Protocol):
             if not self.complete:
                 self.broke("malformed")
                 return
+            self.surplus = True
         if self.complete:
             self.head = self.head + data if self.head else data
             self.responded()
         else:
             self._partial(data)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        """Called by asyncio: the connection is gone."""
-        if self.closed:
-            return
+    def connection_lost(self, error: BaseException | None) -> None:
+        """The connection is gone, which ends a response without a length."""
         if error is None and self._until_eof and self.head_complete and not self.complete:
             self.complete = True
             self.responded()
         self.broke(failure_of(error))
+
+    def drop(self) -> None:
+        """Let go of the socket and of the parser, whose callbacks are ours: a circle."""
+        super().drop()
+        self.parser = None
 
     # httptools -----------------------------------------------------------------------------------------------------
 
@@ -164,19 +155,3 @@ class Http1(asyncio.Protocol):
         """Seconds of a Retry-After header in the response that was just completed."""
         found = _RETRY_AFTER.search(self.head)
         return float(found.group(1)) if found else None
-
-    def close(self) -> None:
-        """Close in good order; no further callback reaches the subclass."""
-        self.closed = True
-        if self.transport is not None:
-            self.transport.close()
-        elif self.dialling is not None:
-            self.dialling.cancel()
-
-    def abort(self) -> None:
-        """Drop the connection without waiting for what is still to be written."""
-        self.closed = True
-        if self.transport is not None:
-            self.transport.abort()
-        elif self.dialling is not None:
-            self.dialling.cancel()

@@ -1,6 +1,7 @@
-"""`python -m soak.load.leash COMMAND ...`: becomes the command, on a leash: it dies when the load worker dies.
+"""`python leash.py WORKER COMMAND ...`: becomes the command, on a leash: it dies when the load worker dies.
 
-PR_SET_PDEATHSIG survives exec (prctl(2)); a session of its own lets the worker end the command with all its children.
+WORKER is the process id of that worker, our parent. PR_SET_PDEATHSIG survives exec (prctl(2)); a session of its own
+lets the worker end the command with all its children. Run by its path: only the standard library, so it starts fast.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ def main() -> None:
     """Set the leash, then exec."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:  # the worker died before the leash was on
+    worker, *command = sys.argv[1:]
+    if os.getppid() != int(worker):  # it died before the leash was on; whoever adopted us need not be process 1
         sys.exit(1)
     try:
-        os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  # the command that the user wrote, without a shell
+        os.execvp(command[0], command)  # noqa: S606  # the command that the user wrote, without a shell
     except OSError as error:
-        print(f"soak: {sys.argv[1]}: {error.strerror}", file=sys.stderr)
+        print(f"soak: {command[0]}: {error.strerror}", file=sys.stderr)
         sys.exit(NOT_FOUND)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from soak.load.accounts import PUSH_BACK
+from soak.load.heads import Answer, Heads
 from soak.load.http1 import Http1
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ _SAFE_TO_REPEAT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE")  # RFC 91
 class Request:
     """What a scenario sends, encoded, and what it expects."""
 
-    __slots__ = ("bodyless", "data", "repeatable", "scenario")
+    __slots__ = ("bodyless", "data", "heads", "repeatable", "scenario")
 
     def __init__(self, scenario: ScenarioPlan, data: bytes) -> None:
         self.scenario = scenario
         self.data = data
+        self.heads = Heads()
         self.bodyless = scenario.method == "HEAD"
         self.repeatable = scenario.method in _SAFE_TO_REPEAT
 
@@ -30,7 +32,7 @@ class Request:
 class PooledConnection(Http1):
     """A connection that serves one request after the other."""
 
-    __slots__ = ("_fd", "deadline", "job", "pool", "request", "reused")
+    __slots__ = ("deadline", "job", "pool", "request", "reused")
 
     def __init__(self, pool: Pool, job: Job, request: Request) -> None:
         super().__init__()
@@ -39,36 +41,36 @@ class PooledConnection(Http1):
         self.request = request
         self.bodyless = request.bodyless
         self.reused = False
-        self._fd = -1
         self.deadline = 0.0
 
     def opened(self) -> None:
         """Send the request that the connection was opened for."""
-        if self.transport.get_extra_info("ssl_object") is None:
-            self._fd = self.transport.get_extra_info("socket").fileno()
-        self.put(self.request.data)
+        self.write(self.request.data)
 
-    def put(self, data: bytes) -> None:
-        """Write, past the transport where that is possible: it would queue the bytes for another turn of the loop.
-
-        Nothing is ever waiting in the transport here: a request is sent when the answer to the one before is complete.
-        """
-        sent = 0
-        if self._fd >= 0:
-            try:
-                sent = os.write(self._fd, data)
-            except OSError:  # full, or broken: the transport knows what to do
-                sent = 0
-        if sent < len(data):
-            self.transport.write(data[sent:])
+    def data_received(self, data: bytes) -> None:
+        """Most answers come in one piece with a head that is known: those need no parser."""
+        job = self.job
+        if job is not None and not self.answered:
+            heads = self.request.heads
+            alike = len(data) == heads.size and data.startswith(heads.head)
+            answer = heads.answer if alike else heads.recall(data)
+            if answer is not None:
+                self.job = None
+                self.pool.finished(self, job, answer)
+                return
+        super().data_received(data)
 
     def responded(self) -> None:
         """Count the response and go back to the pool."""
         job, self.job = self.job, None
         if job is None:  # an answer that nobody asked for: what else comes on this connection cannot be trusted
             self.broke("malformed")
-        else:
-            self.pool.finished(self, job)
+            return
+        answer = (self.status, self.keep_alive, self.retry_after if self.status in PUSH_BACK else None)
+        if not (self.surplus or self.bodyless):
+            self.request.heads.learn(self.head, answer)
+        self.expect()
+        self.pool.finished(self, job, answer)
 
     def broke(self, kind: str) -> None:
         """Count what broke, unless the connection was idle: servers may close those as they like."""
@@ -78,14 +80,14 @@ class PooledConnection(Http1):
 
 
 class Pool:
-    """Idle connections, newest first, and the busy ones in the order in which their requests began."""
+    """All connections of the plain scenarios; those that are idle also newest first."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._landed = engine.accounts.landed
         self._timeout = engine.plan.timeout
         self._idle: list[PooledConnection] = []
-        self._busy: dict[PooledConnection, None] = {}
+        self._all: set[PooledConnection] = set()
         self._keep = True
 
     def send(self, job: Job, request: Request) -> None:
@@ -97,33 +99,30 @@ class Pool:
             connection.request = request
             connection.reused = True
             connection.deadline = deadline
-            self._busy[connection] = None
-            connection.put(request.data)
+            connection.write(request.data)
             return
         connection = PooledConnection(self, job, request)
         connection.deadline = deadline
-        self._busy[connection] = None
+        self._all.add(connection)
         self._engine.dialler.dial(connection)
 
-    def finished(self, connection: PooledConnection, job: Job) -> None:
+    def finished(self, connection: PooledConnection, job: Job, answer: Answer) -> None:
         """A response arrived on `connection`."""
-        status = connection.status
-        retry_after = connection.retry_after if status in (429, 503) else None
-        del self._busy[connection]
-        if connection.keep_alive and (self._keep or job.fired >= self._engine.resumed):
-            connection.expect()
+        status, keep, retry_after = answer
+        if keep and (self._keep or job.fired >= self._engine.resumed):
             self._idle.append(connection)
         else:
+            self._all.discard(connection)
             connection.close()
         self._landed(job, connection.request.scenario, status, retry_after)
 
     def lost(self, connection: PooledConnection, job: Job | None, kind: str) -> None:
         """`connection` is gone; `job` was on it, or None when it was idle."""
+        self._all.discard(connection)
         if job is None:
             if connection in self._idle:
                 self._idle.remove(connection)
             return
-        self._busy.pop(connection, None)
         stale = connection.reused and not connection.answered and kind in ("closed", "reset")
         if stale and connection.request.repeatable and not job.retried:
             job.retried = True  # the server closed the idle connection while our request was on its way
@@ -133,12 +132,7 @@ class Pool:
 
     def sweep(self, now: float) -> None:
         """End what has timed out."""
-        late = []
-        for connection in self._busy:
-            if connection.deadline > now:
-                break  # all requests have the same patience: those after it began later
-            late.append(connection)
-        for connection in late:
+        for connection in [one for one in self._all if one.job is not None and one.deadline <= now]:
             connection.broke("timeout")
 
     def rest(self, *, close: bool) -> None:
@@ -147,12 +141,13 @@ class Pool:
         if close:
             idle, self._idle = self._idle, []
             for connection in idle:
+                self._all.discard(connection)
                 connection.close()
 
     def finish(self) -> None:
         """The load is over: cut off what is still in flight."""
         self.rest(close=True)
-        busy, self._busy = self._busy, {}
+        busy, self._all = self._all, set()
         for connection in busy:
             job, connection.job = connection.job, None
             connection.abort()

@@ -41,12 +41,11 @@ class Rounds:
             if not self._engine.arrive(when, self._index, None, self._ended):
                 self._outstanding -= 1
 
-    def _ended(self, good: bool) -> None:
+    def _ended(self, good: bool, now: float) -> None:
         self._outstanding -= 1
         if self._outstanding:
             return
         engine = self._engine
-        now = engine.now()
         cycle = int(now // engine.plan.cycle)
         missing = engine.group(self._index).refusals_left
         for _ in range(missing):

@@ -51,11 +51,8 @@ class Shape:
         self._before = [0.0]
         for piece in self.pieces:
             self._before.append(self._before[-1] + piece.area)
-
-    @property
-    def area(self) -> float:
-        """Arrivals due in one period."""
-        return self._before[-1]
+        self.area = self._before[-1]  # arrivals due in one period
+        self._lines = [(piece.start, piece.end, piece.low, piece.low**2, 2 * piece.slope) for piece in self.pieces]
 
     @property
     def peak(self) -> float:
@@ -90,16 +87,17 @@ class Shape:
         Within a piece: n = low u + slope u^2 / 2, solved as u = 2 n / (low + sqrt(low^2 + 2 slope n)), the form
         of the quadratic formula that loses no digits when the slope is small.
         """
-        if self.area <= 0:
+        area = self.area
+        if area <= 0:
             return math.inf
-        periods = math.floor(n / self.area)
-        rest = n - periods * self.area
-        index = min(max(bisect_right(self._before, rest) - 1, 0), len(self.pieces) - 1)
-        piece = self.pieces[index]
+        periods = n // area
+        rest = n - periods * area
+        index = bisect_right(self._before, rest, 1, len(self._lines)) - 1
+        start, end, low, square, twice = self._lines[index]  # of the slope
         y = rest - self._before[index]
-        root = math.sqrt(max(0.0, piece.low**2 + 2 * piece.slope * y))
-        u = 2 * y / (piece.low + root) if piece.low + root > 0 else 0.0
-        return periods * self.period + min(piece.start + u, piece.end)
+        both = low + math.sqrt(max(0.0, square + twice * y))
+        moment = start + 2 * y / both if both > 0 else start
+        return periods * self.period + (moment if moment < end else end)
 
     def wait(self, elapsed: float, sent: int) -> float:
         """Seconds until arrival number `sent` (from 0) is due when `elapsed` have passed; 0 when it is overdue.

@@ -15,7 +15,7 @@ class SseStream(Stream):
         """Ask for the stream; `hold` of an abandoned one counts from here."""
         self._events = SseParser()
         self._bodies: list[bytes] = []
-        self.transport.write(self.group.request)
+        self.write(self.group.request)
         if self.abandoning and self.group.scenario.hold is not None:
             self.after(self.group.scenario.hold, self.abandon)
 
@@ -24,7 +24,7 @@ class SseStream(Stream):
         self._bodies.append(body)
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio."""
+        """Called by the channel."""
         super().data_received(data)
         if not self.ended:
             self._digest()

@@ -9,6 +9,7 @@ from soak.load.histogram import Histogram
 
 LATE_P99_S = 0.010  # above this the generator, not the target, may have made the latencies
 DROPPED_SHARE = 0.001  # more drops than this and the shape was not delivered
+NOTED = 1000  # durations noted before they are counted: 32 KB
 CHECK_FINDINGS = 50  # kinds of check results kept by name; a stream cannot make the table grow
 
 
@@ -34,18 +35,35 @@ class Tally:
     lateness: Histogram = field(default_factory=Histogram)
     service: Histogram = field(default_factory=Histogram)
     response: Histogram = field(default_factory=Histogram)
-    prompt: Histogram = field(default_factory=Histogram)  # service and response of requests that left when intended
+    late: list[float] = field(default_factory=list)  # durations that `settle` counts in `lateness`,
+    responses: list[float] = field(default_factory=list)  # in `response`,
+    services: list[float] = field(default_factory=list)  # in `service`
+    prompt: list[float] = field(default_factory=list)  # and in both: the two were the same
     first_message: Histogram = field(default_factory=Histogram)
     between_messages: Histogram = field(default_factory=Histogram)
     open: int = 0  # requests in flight: the tally lives until they ended
 
     def took(self, response: float, service: float) -> None:
-        """Record both latencies of a request, in seconds."""
-        if response == service:  # always so in the closed model: counted once, given out twice
-            self.prompt.record(response)
+        """Note both latencies of a request, in seconds."""
+        if response == service:  # always so in the closed model
+            self.prompt.append(response)
+            if len(self.prompt) >= NOTED:
+                self.settle()
         else:
-            self.response.record(response)
-            self.service.record(service)
+            self.responses.append(response)
+            self.services.append(service)
+            if len(self.responses) >= NOTED:
+                self.settle()
+
+    def settle(self) -> None:
+        """Count what was noted: a thousand at once cost a quarter of what each by itself would."""
+        prompt = Histogram()
+        noted = ((self.lateness, self.late), (self.response, self.responses), (self.service, self.services))
+        for histogram, durations in (*noted, (prompt, self.prompt)):
+            histogram.record_all(durations)
+            durations.clear()
+        self.response.merge(prompt)
+        self.service.merge(prompt)
 
     def error(self, kind: str) -> None:
         """Count an error of this kind."""
@@ -151,8 +169,7 @@ class Tallies:
 
 
 def _delta(tally: Tally, t0: float, t1: float) -> LoadDelta:
-    tally.response.merge(tally.prompt)
-    tally.service.merge(tally.prompt)
+    tally.settle()
     return LoadDelta(
         t0,
         t1,
@@ -180,5 +197,4 @@ def _reset(tally: Tally) -> None:
     tally.due = tally.sent = tally.landed = tally.dropped = tally.withheld = 0
     tally.errors, tally.faulted, tally.checks = {}, {}, {}
     tally.lateness, tally.service, tally.response = Histogram(), Histogram(), Histogram()
-    tally.prompt = Histogram()
     tally.first_message, tally.between_messages = Histogram(), Histogram()

@@ -116,7 +116,7 @@ class _Connection(Http1):
             self._data = data
             self.owner.dial(self)
         else:
-            self.transport.write(data)
+            self.write(data)
         timer = asyncio.get_running_loop().call_later(timeout, self.broke, "timeout")
         try:
             while not (self.complete or self.head_complete or self.failure):
@@ -140,7 +140,7 @@ class _Connection(Http1):
         """Wait until there is more of the body, or its end."""
         if self._paused:
             self._paused = False
-            self.transport.resume_reading()
+            self.resume_reading()
         await self._wait()
 
     def take(self) -> list[bytes]:
@@ -150,7 +150,7 @@ class _Connection(Http1):
 
     def opened(self) -> None:
         """Connected: send what is waiting."""
-        self.transport.write(self._data)
+        self.write(self._data)
         self._data = b""
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -163,13 +163,13 @@ class _Connection(Http1):
         self.chunks.append(body)
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio; a body that nobody reads makes the server wait."""
+        """Called by the channel; a body that nobody reads makes the server wait."""
         super().data_received(data)
         if self.closed or self.complete:
             return
         if not self._paused and sum(map(len, self.chunks)) > HIGH_WATER and self.head_complete:
             self._paused = True
-            self.transport.pause_reading()
+            self.pause_reading()
         self._wake()
 
     def responded(self) -> None:

@@ -58,23 +58,22 @@ class User:
         self._failures = 0
         self.dismissed = False
 
-    def go(self, intended: float) -> None:
-        """Send the next request."""
+    def go(self, now: float) -> None:
+        """Send the next request: due now."""
         if self.dismissed:
             return
         users = self._users
-        self._started = intended
+        self._started = now
         k = users.next_k
         users.next_k += users.engine.plan.workers
-        scenario = users.mix.scenario(k)
-        if not users.engine.arrive(intended, scenario, users.mix.fault(k, scenario), self.ended):
+        scenario, fault = users.mix.pick(k)
+        if not users.engine.arrive(now, scenario, fault, self.ended, now):
             self._later(max(users.engine.accounts.backoff.until - users.engine.now(), FIRST_WAIT))
 
-    def ended(self, good: bool) -> None:
+    def ended(self, good: bool, now: float) -> None:
         """The request is over: the next one follows when its time has come."""
         if good:
             self._failures = 0
-            now = self._users.engine.now()
             wait = self._started + self._users.pace - now
             if wait > 0:
                 self._later(wait)

@@ -47,7 +47,7 @@ class WebSocketStream(Stream):
     def opened(self) -> None:
         """Ask for the upgrade."""
         self._key = new_key()
-        self.transport.write(self.group.request.replace(BLANK_KEY.encode(), self._key.encode(), 1))
+        self.write(self.group.request.replace(BLANK_KEY.encode(), self._key.encode(), 1))
 
     def welcome(self, status: int) -> bool:
         """Only a switch of protocols is an open WebSocket."""
@@ -63,7 +63,7 @@ class WebSocketStream(Stream):
             return
         self._frames = FrameReader()
         for text in self.group.scenario.send:
-            self.transport.write(encode(TEXT, text.encode()))
+            self.write(encode(TEXT, text.encode()))
         if self.tail:
             self._read(self.tail)
 
@@ -72,7 +72,7 @@ class WebSocketStream(Stream):
         return accepted == accept_of(self._key)
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio: HTTP up to the handshake, frames after it."""
+        """Called by the channel: HTTP up to the handshake, frames after it."""
         if self._frames is None:
             super().data_received(data)
         elif not self.ended:
@@ -89,7 +89,7 @@ class WebSocketStream(Stream):
             if self.ended:
                 return
             if frame.opcode == PING:
-                self.transport.write(encode(PONG, frame.payload))
+                self.write(encode(PONG, frame.payload))
             elif frame.opcode == CLOSE:
                 self._closed()
             elif frame.opcode != PONG:
@@ -97,7 +97,7 @@ class WebSocketStream(Stream):
 
     def _closed(self) -> None:
         """The server says goodbye: say it too."""
-        self.transport.write(encode(CLOSE, _NORMAL))
+        self.write(encode(CLOSE, _NORMAL))
         if self.abandoning:
             self.abandon()
         else:
@@ -106,7 +106,7 @@ class WebSocketStream(Stream):
     def finish(self, expected: int | None = None) -> None:
         """Close in good order: a close frame goes first."""
         if not self.ended and self._frames is not None:
-            self.transport.write(encode(CLOSE, _NORMAL))
+            self.write(encode(CLOSE, _NORMAL))
         super().finish(expected)
 
     # Abandoning ----------------------------------------------------------------------------------------------------

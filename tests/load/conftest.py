@@ -6,10 +6,12 @@ import asyncio
 import select
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -138,6 +140,18 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for this machine, to be trusted by SSL_CERT_FILE, and a server's settings with it."""
+    path, key = folder / "cert.pem", folder / "key.pem"
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    make = ["openssl", "req", "-x509", *curve, *name, "-out", str(path), "-keyout", str(key)]
+    subprocess.run(make, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, key)
+    return path, context
+
+
 @dataclass
 class Outcome:
     """Everything a run reported."""
@@ -156,6 +170,11 @@ class Outcome:
                 table[key] = table.get(key, 0) + count
         return table
 
+    @property
+    def errors(self) -> dict[str, int]:
+        """Errors by kind, of all scenarios."""
+        return self.counts("errors")
+
     def histogram(self, name: str, scenario: str | None = None) -> Histogram:
         """Merged histogram."""
         merged = Histogram()
@@ -168,15 +187,29 @@ class Outcome:
         return [delta for delta in found if cycle in (None, delta.cycle)]
 
 
-def drive(plan: LoadPlan, lead: float = 0.05) -> Outcome:
-    """Run a plan to its end in this process, `lead` seconds from now: the engine without the processes around it."""
+def drive(plan: LoadPlan, lead: float = 0.05, until: Callable[[Outcome], bool] | None = None) -> Outcome:
+    """Run a plan to its end in this process, `lead` seconds from now: the engine without the processes around it.
 
-    async def go() -> list[LoadDelta]:
+    With `until` it is stopped as soon as what was reported is enough: for what takes as long as it takes.
+    """
+    outcome = Outcome([])
+
+    async def watch(engine: Engine) -> None:
+        while until is not None and not until(outcome):
+            await asyncio.sleep(0.02)
+            outcome.deltas.extend(engine.drain())
+        if until is not None:
+            engine.stop()
+
+    async def go() -> None:
         engine = Engine(plan, time.monotonic() + lead)
+        watching = asyncio.create_task(watch(engine))
         await asyncio.wait_for(engine.run(), 60)
-        return engine.drain()
+        watching.cancel()
+        outcome.deltas.extend(engine.drain())
 
-    return Outcome(uvloop.run(go()))
+    uvloop.run(go())
+    return outcome
 
 
 def run(plan: LoadPlan, during: Callable[[LoadGenerator, float], None] | None = None) -> Outcome:

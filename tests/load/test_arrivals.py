@@ -75,7 +75,7 @@ def test_scenarios_have_their_weight_in_every_stretch() -> None:
     """Weights 3, 1 and 0: of any 100 arrivals in a row 75 and 25, to within 3; never the last."""
     mix = Mix([3, 1, 0], [{}, {}, {}])
     for start in range(0, 5000, 100):
-        picked = [mix.scenario(k) for k in range(start, start + 100)]
+        picked = [mix.pick(k)[0] for k in range(start, start + 100)]
         assert abs(picked.count(0) - 75) <= 3
         assert picked.count(2) == 0
 
@@ -83,7 +83,7 @@ def test_scenarios_have_their_weight_in_every_stretch() -> None:
 def test_faults_have_their_share_within_a_scenario() -> None:
     """10 % and 5 % of the arrivals of the scenario that has a quarter of the weight: 25 and 12.5 of 1,000."""
     mix = Mix([3, 1], [{}, {"abandon": 0.1, "reset": 0.05}])
-    faults = [mix.fault(k, 1) for k in range(1000) if mix.scenario(k) == 1]
+    faults = [fault for scenario, fault in map(mix.pick, range(1000)) if scenario == 1]
     assert abs(faults.count("abandon") - 25) <= 4
     assert abs(faults.count("reset") - 12) <= 4
 
@@ -91,7 +91,13 @@ def test_faults_have_their_share_within_a_scenario() -> None:
 def test_a_share_of_one_is_every_request() -> None:
     """abandon = 1.0 leaves none out."""
     mix = Mix([1], [{"abandon": 1.0}])
-    assert {mix.fault(k, 0) for k in range(10_000)} == {"abandon"}
+    assert {mix.pick(k) for k in range(10_000)} == {(0, "abandon")}
+
+
+def test_a_scenario_without_faults_beside_one_with_them_stays_well_behaved() -> None:
+    """Faults belong to their own scenario, also when it is the only one with a weight."""
+    assert {Mix([1, 0], [{}, {"reset": 1.0}]).pick(k) for k in range(100)} == {(0, None)}
+    assert {Mix([1, 0], [{"reset": 0.0}, {}]).pick(k) for k in range(100)} == {(0, None)}
 
 
 @pytest.mark.parametrize("weights", [[0.0], [-1.0, 2.0], [math.inf]])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from soak.load import LoadPlan, ScenarioPlan
-from tests.load.conftest import Client, WireServer, drive, free_port, hello
+from tests.load.conftest import Client, WireServer, certificate, drive, free_port, hello
 
 Serve = Callable[..., WireServer]
 
@@ -288,27 +286,11 @@ def test_users_are_patient_with_a_target_that_fails(serve: Serve) -> None:
 
 def test_tls_is_spoken(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate that SSL_CERT_FILE vouches for is accepted, any other one is a `tls` error."""
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-    subprocess.run([*make, *name, "-out", certificate, "-keyout", key], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    path, context = certificate(tmp_path)
     server = serve(hello, tls=context)
     url = server.url.replace("http:", "https:")
     assert drive(plan(url, ScenarioPlan(count=5))).counts("errors")["tls"] >= 1
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
     outcome = drive(plan(url, ScenarioPlan(count=10, faults={"abandon": 0.2})))
     assert outcome.counts("errors") == {}
     assert outcome.total("landed") + sum(outcome.counts("faulted").values()) == 10

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from soak.load import LoadGenerator, LoadPlan, ScenarioPlan
-from soak.load.external import environment_of
+from soak.load.external import LEASH, environment_of
 from tests.load.conftest import Outcome, WireServer, drive, hello, run
 
 Serve = Callable[..., WireServer]
@@ -29,35 +31,42 @@ for _ in range(3):
     print(json.dumps({"requests": 1, "errors": {}, "response_ms": {str(took): 1}}), flush=True)
 print(json.dumps({"requests": 2, "errors": {"status_500": 1, "refused": 1}}), flush=True)
 print('{"requests": "many"}', flush=True)
-open("seen-" + os.environ["SOAK_LOAD_CYCLE"], "w").write(os.environ["SOAK_LOAD_RATE"] + " " + sys.argv[1])
+open("seen", "w").write(os.environ["SOAK_LOAD_RATE"] + " " + sys.argv[1])
+raise SystemExit(3)
 """
 
 
 def external(tmp_path: Path, url: str, script: str, **values: object) -> LoadPlan:
-    """A plan with one command: this Python, this script."""
+    """A plan with one command: this Python, this script; far longer than it should take."""
     (tmp_path / "script.py").write_text(script)
     scenario = ScenarioPlan("tool", "command", command=(sys.executable, "script.py", "argument"))
-    settings = {"cycle": 1.2, "cycles": 1, "quiet": 0.2, "low": 0.0, "high": 10.0, **values}
+    settings = {"cycle": 50.0, "cycles": 1, "quiet": 10.0, "low": 0.0, "high": 10.0, **values}
     return LoadPlan(url, (scenario,), folder=str(tmp_path), **settings)  # type: ignore[arg-type]
 
 
-def test_a_command_runs_in_each_cycle_and_its_reports_count(serve: Serve, tmp_path: Path) -> None:
-    """Twice, with the mean rate in its environment; five requests each, one unreadable report each."""
-    outcome = drive(external(tmp_path, serve(hello).url, SCRIPT, cycles=2))
-    assert outcome.total("due") == 10
-    assert outcome.total("landed") == 8
-    assert outcome.counts("errors") == {"status_500": 2, "refused": 2, "unreadable_report": 2}
-    assert outcome.histogram("response").count == 6
-    assert [(tmp_path / f"seen-{cycle}").read_text() for cycle in (0, 1)] == ["5 argument"] * 2
+def test_the_reports_of_a_command_count(serve: Serve, tmp_path: Path) -> None:
+    """The mean rate is in its environment; five requests, an unreadable report, and its exit code is an error."""
+    outcome = drive(external(tmp_path, serve(hello).url, SCRIPT), until=lambda so_far: "exit_3" in so_far.errors)
+    assert outcome.total("due") == 5
+    assert outcome.total("landed") == 4
+    assert outcome.counts("errors") == {"status_500": 1, "refused": 1, "unreadable_report": 1, "exit_3": 1}
+    assert outcome.histogram("response").count == 3
+    assert (tmp_path / "seen").read_text() == "5 argument"
 
 
-def test_a_command_that_fails_or_is_not_there_is_an_error(tmp_path: Path) -> None:
-    """Its exit code is the name of the error; 127 is what a shell says for a command that is not there."""
-    assert drive(external(tmp_path, "http://127.0.0.1:1", "raise SystemExit(3)")).counts("errors") == {"exit_3": 1}
+def test_a_command_runs_once_in_each_cycle(tmp_path: Path) -> None:
+    """Three cycles: cycle by cycle, whatever became of the one before."""
+    shell = ("sh", "-c", "echo $SOAK_LOAD_CYCLE >> ran")
+    plan = external(tmp_path, "http://127.0.0.1:1", "", cycle=1.5, cycles=3, quiet=0.2)
+    drive(replace(plan, scenarios=(ScenarioPlan("tool", "command", command=shell),)))
+    assert (tmp_path / "ran").read_text().split() == ["0", "1", "2"]
+
+
+def test_a_command_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """127 is what a shell says for a command that is not there."""
     plan = external(tmp_path, "http://127.0.0.1:1", "")
-    missing = ScenarioPlan("tool", "command", command=("/nowhere/tool",))
-    plan = LoadPlan(plan.url, (missing,), cycle=1.0, cycles=1, quiet=0.2, folder=plan.folder)
-    assert drive(plan).counts("errors") == {"exit_127": 1}
+    missing = replace(plan, scenarios=(ScenarioPlan("tool", "command", command=("/nowhere/tool",)),))
+    assert drive(missing, until=lambda so_far: bool(so_far.errors)).errors == {"exit_127": 1}
 
 
 FOREVER = """
@@ -70,9 +79,15 @@ time.sleep(60)
 
 def test_a_command_ends_with_the_loaded_part_and_takes_its_children_along(tmp_path: Path) -> None:
     """Neither it nor its child is left when the quiet part has begun; being ended by us is no error."""
-    outcome = drive(external(tmp_path, "http://127.0.0.1:1", FOREVER, cycle=1.5, quiet=0.5))
-    assert outcome.counts("errors") == {}
-    assert not any(alive(int(pid)) for pid in (tmp_path / "pids").read_text().split())
+    plan = external(tmp_path, "http://127.0.0.1:1", FOREVER)
+    outcome = drive(plan, until=lambda _: " " in pids(tmp_path))  # a stop ends the loaded part as its end does
+    assert outcome.errors == {}
+    assert not any(alive(int(pid)) for pid in pids(tmp_path).split())
+
+
+def pids(folder: Path) -> str:
+    """What the command has written, once it is there."""
+    return (folder / "pids").read_text() if (folder / "pids").exists() else ""
 
 
 def alive(pid: int) -> bool:
@@ -88,17 +103,26 @@ def test_a_command_does_not_outlive_its_worker(tmp_path: Path) -> None:
     generator = LoadGenerator(external(tmp_path, "http://127.0.0.1:1", FOREVER, cycle=60.0, quiet=5.0))
     generator.start(time.monotonic())
     try:
-        while not (tmp_path / "pids").exists() or not (tmp_path / "pids").read_text():
+        while " " not in pids(tmp_path):
             time.sleep(0.02)
-        pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+        command, child = (int(pid) for pid in pids(tmp_path).split())
         os.kill(generator.pids[0], signal.SIGKILL)
-        deadline = time.monotonic() + 10
-        while alive(pids[0]) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 20
+        while alive(command) and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert not alive(pids[0])
-        os.kill(pids[1], signal.SIGKILL)  # the test's own grandchild, whose parent is gone
+        assert not alive(command)
+        os.kill(child, signal.SIGKILL)  # the test's own grandchild, whose parent is gone
     finally:
         generator.close()
+
+
+def test_a_command_whose_worker_died_before_it_began_does_not_begin() -> None:
+    """The leash knows its worker by its number, not by who adopts orphans: another parent, and it ends."""
+    command = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid() + 1), "echo", "began"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")
+    command[4] = str(os.getpid())
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"began\n"
 
 
 FAKE_LOCUST = """#!{python}
@@ -116,12 +140,12 @@ def test_locust_gets_the_users_file_our_plugin_and_the_shape(serve: Serve, tmp_p
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
     scenario = ScenarioPlan("visitors", "locust", command=(str(tool),), file="locustfile.py")
     url = serve(hello).url
-    plan = LoadPlan(url, (scenario,), cycle=1.2, cycles=1, quiet=0.2, folder=str(tmp_path), low=0, high=4)
-    outcome = drive(plan)
+    plan = LoadPlan(url, (scenario,), cycle=50.0, cycles=1, quiet=10.0, folder=str(tmp_path), low=0, high=4)
+    outcome = drive(plan, until=lambda so_far: so_far.total("landed") > 0)
     arguments = (tmp_path / "arguments").read_text()
     assert arguments.startswith("-f locustfile.py,")
     assert f"locust_plugin.py --headless -H {url}" in arguments
-    assert '"pieces": [[0.0, 1.0, 0, 4]]' in (tmp_path / "shape").read_text()
+    assert '"pieces": [[0.0, 40.0, 0, 4]]' in (tmp_path / "shape").read_text()
     assert outcome.total("landed") == 7
     assert outcome.histogram("response").quantile(0.5) == pytest.approx(0.012, rel=0.01)
 

@@ -20,21 +20,6 @@ from soak.load.sse import SseParser
 from soak.load.validate import JsonPath, Sequence, StreamCheck
 
 
-class Transport:
-    """Takes what is written, remembers being closed."""
-
-    closed = False
-
-    def write(self, data: bytes) -> None:
-        """Nothing is sent."""
-
-    def close(self) -> None:
-        """Remember it."""
-        self.closed = True
-
-    abort = close
-
-
 class Recorder(Http1):
     """Remembers how it ended."""
 
@@ -57,10 +42,9 @@ def receive(*pieces: bytes, eof: bool = True, head_only: bool = False) -> Record
     """What a client makes of these pieces, and of the end of the connection after them."""
     connection = Recorder()
     connection.bodyless = head_only
-    connection.connection_made(Transport())
     for piece in pieces:
         connection.data_received(piece)
-    if eof:
+    if eof and not connection.closed:
         connection.connection_lost(None)
     return connection
 

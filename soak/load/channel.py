@@ -1,0 +1,170 @@
+"""A connected socket in the event loop, plain or TLS, without a transport in between.
+
+The loop says when the socket can be read, we read it: for TLS that is a quarter of what asyncio's own way through two
+memory buffers and a second protocol costs, and plain and TLS are one path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from typing import Any
+
+READ_SIZE = 1 << 16  # bytes; not below 16 KiB, the longest TLS record: what OpenSSL keeps, the kernel cannot announce
+LINGER_S = 5.0  # how long a closed connection may take to send what was written before
+RETRY_S = 0.01  # TLS wants to read before it can write (a new key): looked at again so much later
+
+_NOT_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Channel:
+    """Reads when there is something, writes at once or as soon as there is room; a subclass says what it means."""
+
+    __slots__ = ("_closing", "_loop", "_out", "closed", "connected", "dialling", "fd", "recv", "send", "sock")
+
+    def __init__(self) -> None:
+        self.sock: socket.socket | None = None
+        self.fd = -1
+        self.dialling: asyncio.Task[None] | None = None
+        self.connected = False  # it was, at some time
+        self.closed = False  # by us: nothing that arrives matters any more
+        self._closing = False
+        self._out = bytearray()
+        self._loop: asyncio.AbstractEventLoop
+        self.recv: Any = None
+        self.send: Any = None
+
+    # What a subclass implements ------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        """The connection is there."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes arrived; never after `close` or `abort`."""
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """The connection is gone, with `error` or by the other side's end of it; never after `close` or `abort`."""
+
+    # What the dialler and the loop call ----------------------------------------------------------------------------
+
+    def adopt(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        """Connected (and, with TLS, agreed): take the socket over."""
+        self.dialling = None
+        if self.closed:
+            sock.close()
+            return
+        self.sock, self.fd, self._loop = sock, sock.fileno(), loop
+        self.recv, self.send = sock.recv, sock.send
+        self.connected = True
+        loop.add_reader(self.fd, self.readable)
+        self.opened()
+
+    def readable(self) -> None:
+        """The loop says that there is something to read."""
+        try:
+            data = self.recv(READ_SIZE)
+        except OSError as error:
+            if not isinstance(error, _NOT_YET):
+                self._lose(error)
+            return
+        if data:
+            self.data_received(data)
+        else:
+            self._lose(None)
+
+    def _lose(self, error: BaseException | None) -> None:
+        if self.sock is not None:
+            self.drop()
+            if not self.closed:
+                self.connection_lost(error)
+
+    def drop(self) -> None:
+        """Let go of the socket."""
+        sock, self.sock = self.sock, None
+        if sock is not None:
+            self._loop.remove_reader(self.fd)
+            self._loop.remove_writer(self.fd)
+            self._out.clear()
+            self.recv = self.send = None  # the socket's own methods: a circle
+            sock.close()
+
+    # What a subclass calls -----------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send, what does not fit now as soon as there is room; a broken connection is told of later, as a loss."""
+        if self.sock is None:
+            return
+        if self._out:
+            self._out += data
+            return
+        try:
+            sent = self.send(data)
+        except _NOT_YET:
+            sent = 0
+        except OSError as error:
+            self._loop.call_soon(self._lose, error)
+            return
+        if sent < len(data):
+            self._out += data[sent:]
+            self._loop.add_writer(self.fd, self._writable)
+
+    def _writable(self) -> None:
+        if self.sock is None:
+            return
+        try:
+            del self._out[: self.send(self._out)]
+        except ssl.SSLWantReadError:
+            self._loop.remove_writer(self.fd)
+            self._loop.call_later(RETRY_S, self._writable)
+            return
+        except _NOT_YET:
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        if self._out:
+            self._loop.add_writer(self.fd, self._writable)
+            return
+        self._loop.remove_writer(self.fd)
+        if self._closing:
+            self._part()
+
+    def pause_reading(self) -> None:
+        """Leave what arrives in the kernel, until its buffers are full."""
+        if self.sock is not None:
+            self._loop.remove_reader(self.fd)
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self.sock is not None and not self.closed:
+            self._loop.add_reader(self.fd, self.readable)
+
+    def close(self) -> None:
+        """Close in good order, after what was written; the subclass hears nothing more."""
+        self.closed = True
+        if self.sock is None:
+            self._hang_up()
+        elif self._out:
+            self._closing = True
+            self._loop.remove_reader(self.fd)
+            self._loop.call_later(LINGER_S, self.drop)
+        else:
+            self._part()
+
+    def _part(self) -> None:
+        if isinstance(self.sock, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                self.sock.unwrap()  # sends close_notify; the other side's is not waited for
+        self.drop()
+
+    def abort(self) -> None:
+        """Drop the connection without waiting for what is still to be written."""
+        self.closed = True
+        self._hang_up()
+        self.drop()
+
+    def _hang_up(self) -> None:
+        if self.dialling is not None:
+            self.dialling.cancel()
