@@ -49,6 +49,7 @@ def examine(target: Target, agent: AgentConfig) -> list[Finding]:
 
 
 CHECKS: dict[str, str] = {
+    "configuration": "there is a soak.toml to look at",
     "command": "the command is found and may be run",
     "interpreter": "which Python it is, and that its flags let the agent in",
     "agent": "the agent loads into that Python, or answers in the running process",

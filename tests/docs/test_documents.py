@@ -14,7 +14,7 @@ from soak.report.verdict import EXIT_CODES
 from soak.report.words import TITLES, WARNINGS
 from soak_probes.probes import PROBES
 from tests.docs.blocks import ROOT, Block, blocks, documents
-from tools.docs import messages, metrics, reports
+from tools.docs import events, messages, metrics, reports
 from tools.docs.generated import DOCUMENTS
 
 SAID_OF_MACHINES = re.compile(r"/root/|/tmp/(?!soak-agent)|/home/[a-z]+/|" + re.escape(f"{ROOT}/") + r"|on vm\b")
@@ -36,6 +36,11 @@ def test_the_reference_of_reports_has_everything() -> None:
     assert set(reports.VERDICTS) == set(EXIT_CODES)
     assert "missing_samples" not in text
     assert {code for code, _ in reports.evidence()} >= {"`samples_missing`", "`load_not_landed`", "`outage`"}
+
+
+def test_the_reference_has_every_kind_of_event_and_no_other() -> None:
+    """What the source puts into the store is what is explained."""
+    assert events.kinds() == set(events.MEANINGS)
 
 
 def test_the_reference_of_messages_has_no_braces() -> None:

@@ -100,7 +100,8 @@ def test_an_attached_target_is_looked_at(tmp_path: Path) -> None:
             found = by_name(target.examine(Target(pid=process.pid, url=url), AgentConfig()))
         assert found.pop("agent").result == "warn"  # nothing in `sleep` started one
         assert {finding.result for finding in found.values()} == {"ok"}
-        assert set(found) == {"process", "user", "namespace", "url"} <= set(target.CHECKS)
+        launch = launched(tmp_path, sys.executable, "app.py", heap="off")
+        assert {*found, *launch, "agent", "configuration"} == set(target.CHECKS), "the reference is made of these"
     finally:
         process.kill()
         process.wait()

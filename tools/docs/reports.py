@@ -12,6 +12,7 @@ from soak.report import evidence as gathered
 from soak.report import words
 from soak.report.verdict import EXIT_CODES
 from soak_probes.probes import PROBES
+from tools.docs import events
 from tools.docs.markdown import table
 
 _INTRODUCTION = """\
@@ -33,6 +34,11 @@ FROM_INSIDE = {
     "tasks": "asyncio tasks that are not done, in every loop",
     "tmp_files": "temporary files that the target made and that still exist; exact with an agent",
     "tmp_bytes": "their size",
+    "malloc": "bytes in use in the C library's malloc, Python's larger objects among them (mallinfo2)",
+    "malloc_free": "bytes that malloc holds free: given back by malloc_trim, or fragments",
+    "pymalloc_free": "bytes in Python's own arenas that no object uses",
+    "mapped_files": "resident pages of mapped files and shared memory",
+    "rss_trimmed": "rss after malloc_trim (agent.trim)",
 }
 _SERIES = """\
 ## Series
@@ -59,6 +65,8 @@ def render() -> str:
     parts += ["## Warnings of a series", "", *table(("code", "meaning"), warnings()), ""]
     parts += [_EVIDENCE, *table(("code", "meaning"), evidence()), ""]
     parts += ["## Findings", "", *table(("kind", "title"), ((f"`{k}`", v) for k, v in words.TITLES.items())), ""]
+    parts += [events.INTRODUCTION]
+    parts += [*table(("kind", "meaning"), ((f"`{kind}`", text) for kind, text in events.MEANINGS.items())), ""]
     return "\n".join(parts)
 
 
