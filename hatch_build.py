@@ -32,6 +32,6 @@ class HeapSamplerBuild(BuildHookInterface[Any]):
         if why:
             self.app.display_warning(f"soak is installed without its heap sampler: {why}")
             return
-        build_data["artifacts"].append(f"/{FOLDER / build['LIBRARY'].name}")
-        build_data["pure_python"] = False  # one library for every Python: only the platform goes into the tag
+        build_data["artifacts"] += [f"/{FOLDER / build[library].name}" for library in ("LIBRARY", "PRELOAD")]
+        build_data["pure_python"] = False  # the same for every Python: only the platform goes into the tag
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"

@@ -1,4 +1,4 @@
-"""Compiles the heap sampler with the system's C compiler: `python probes/soak_heap/build.py [OUTPUT]`.
+"""Compiles the heap sampler with the system's C compiler: `python probes/soak_heap/build.py [FOLDER]`.
 
 The wheel's build does it (hatch_build.py); where that had no compiler it can be done afterwards, in place.
 """
@@ -13,17 +13,22 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent / "soak_heap.c"
 LIBRARY = SOURCE.with_name("_soak_heap.so")
+PRELOAD = SOURCE.with_name("_soak_heap_preload.so")  # the same with malloc and mmap of its own, for LD_PRELOAD
 FLAGS = ("-std=gnu11", "-O2", "-g1", "-fPIC", "-fvisibility=hidden", "-fno-builtin", "-Wall", "-Wextra")
 LINK = ("-shared", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-z,relro", "-pthread", "-ldl")
 TIMEOUT = 120  # seconds; it takes two
 
 
-def compile_library(output: Path = LIBRARY) -> str:
-    """Compile into `output` with $CC or cc. Returns an empty string, or why it could not be done."""
+def compile_library(folder: Path = SOURCE.parent) -> str:
+    """Compile both libraries into `folder` with $CC or cc. Returns an empty string, or why it could not be done."""
     if not sys.platform.startswith("linux"):
         return "the heap sampler is for Linux"
+    return _compile(folder / LIBRARY.name) or _compile(folder / PRELOAD.name, "-DSOAK_PRELOAD")
+
+
+def _compile(output: Path, *more: str) -> str:
     building = output.with_name(f"{output.name}.{os.getpid()}")  # a running process may have the old one mapped
-    return compile_c([*FLAGS, str(SOURCE), "-o", str(building), *LINK]) or _replace(building, output)
+    return compile_c([*FLAGS, *more, str(SOURCE), "-o", str(building), *LINK]) or _replace(building, output)
 
 
 def compile_c(arguments: list[str]) -> str:
@@ -42,4 +47,4 @@ def _replace(building: Path, output: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(compile_library(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else LIBRARY) or 0)
+    sys.exit(compile_library(*(Path(folder).resolve() for folder in sys.argv[1:2])) or 0)

@@ -52,7 +52,7 @@ static void compact(void) {
         book.texts = texts, book.frames = frames, book.refs = refs, book.stacks = stacks;
         book.text_index = text_index, book.frame_index = frame_index, book.stack_index = stack_index;
         book.dead = dead;
-        memset(cache, 0, CACHE_SIZE * sizeof *cache);
+        caches_clear();
     }
     own_unmap(moved, (size_t)count * 4);
 }

@@ -177,6 +177,7 @@ static void uninstall(int domain) {
 static void forget_everything(void) {
     pthread_mutex_lock(&lock);
     samples_close();
+    codes_close();
     book_close();
     pthread_mutex_unlock(&lock);
 }
@@ -191,7 +192,8 @@ EXPORT int soak_heap_start(double bytes, char *why, size_t size) {
     hooks.forks = 1;
     forget_everything();
     pthread_mutex_lock(&lock);
-    ok = samples_open() && book_open();
+    ok = samples_open() && codes_open() && book_open();
+    codes_doubtful = 0;
     interval = bytes;
     pins = unpinned = 0;
     epoch++;

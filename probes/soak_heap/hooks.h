@@ -34,6 +34,13 @@ RARE static void *sampled_malloc(enum domain d, void *ctx, size_t n) {
     return p;
 }
 
+RARE static void *sampled_calloc(enum domain d, void *ctx, size_t n, size_t each) {
+    void *p;
+    GUARDED(p = wrapped[d].to.calloc(ctx, n, each));
+    if (p) take_sample(p, n * each, d, 0);
+    return p;
+}
+
 __attribute__((noinline)) static void *guarded_malloc(enum domain d, void *ctx, size_t n) {
     void *p;
     GUARDED(p = wrapped[d].to.malloc(ctx, n));
@@ -45,6 +52,16 @@ __attribute__((noinline)) static void *guarded_calloc(enum domain d, void *ctx, 
     void *p;
     GUARDED(p = wrapped[d].to.calloc(ctx, n, each));
     allocated(p, n * each, d, 0);
+    return p;
+}
+
+RARE static void *sampled_realloc(enum domain d, void *ctx, void *old, size_t n) {
+    struct aside aside;
+    void *p;
+    int found = set_aside(old, &aside);
+    GUARDED(p = wrapped[d].to.realloc(ctx, old, n));
+    if (found) release(&aside, !p);
+    allocated(p, n, d, 0);
     return p;
 }
 
@@ -60,14 +77,19 @@ INLINE void *hook_malloc(enum domain d, void *ctx, size_t n) {
     return wrapped[d].to.malloc(ctx, n);
 }
 
-INLINE void *hook_calloc(enum domain d, void *ctx, size_t n, size_t each) { return guarded_calloc(d, ctx, n, each); }
+INLINE void *hook_calloc(enum domain d, void *ctx, size_t n, size_t each) {
+    size_t bytes;
+    if (UNLIKELY(__builtin_mul_overflow(n, each, &bytes)) || UNLIKELY(bytes > wrapped[d].pools))
+        return guarded_calloc(d, ctx, n, each);
+    if (UNLIKELY((mine.countdown -= (int64_t)bytes) < 0)) return sampled_calloc(d, ctx, n, each);
+    return wrapped[d].to.calloc(ctx, n, each);
+}
 
+/* Even a small block may come from the raw domain, when it was a large one before: always guarded. */
 INLINE void *hook_realloc(enum domain d, void *ctx, void *old, size_t n) {
-    struct aside aside;
     void *p;
-    int found = UNLIKELY(maybe_sampled(old)) && set_aside(old, &aside);
+    if (UNLIKELY(maybe_sampled(old))) return sampled_realloc(d, ctx, old, n);
     GUARDED(p = wrapped[d].to.realloc(ctx, old, n));
-    if (UNLIKELY(found)) release(&aside, !p);
     allocated(p, n, d, 0);
     return p;
 }

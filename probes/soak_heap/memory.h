@@ -8,7 +8,7 @@ static _Atomic size_t own_total;
 static size_t page_round(size_t bytes) { return (bytes + 4095) & ~(size_t)4095; }
 
 /* The system calls are made directly: under LD_PRELOAD mmap() is our own hook. (The sanitizers have to see them.) */
-#ifdef SOAK_WITHOUT_NATIVE
+#ifdef SOAK_SANITIZED
 #define KERNEL_MMAP(bytes) mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
 #define KERNEL_MUNMAP(p, bytes) munmap(p, bytes)
 #else

@@ -1,4 +1,5 @@
-/* Under LD_PRELOAD the C allocator's functions and mmap come through here. Loaded by ctypes nobody calls these.
+/* Under LD_PRELOAD the C allocator's functions and mmap come through here. Only the library for that has them: a malloc
+   that is in the process but not in use misleads debuggers, which call the first one they find.
    The real functions are the next ones in the search order, so another preloaded allocator below keeps working. */
 #ifndef SOAK_NATIVE_H
 #define SOAK_NATIVE_H

@@ -58,7 +58,7 @@ class HeapSampler:
     """
 
     def __init__(self, library: str | None = None) -> None:
-        self._path = library or library_path()
+        self._path: Any = library or library_path()  # None: the library that was preloaded
         self._gil: Any = None  # calls that keep the GIL
         self._free: Any = None  # the dump, which gives it up
         self._verdict: tuple[bool, str] | None = None
@@ -154,10 +154,12 @@ class HeapSampler:
     # --- loading
 
     def _load(self) -> str:
-        if not os.path.exists(self._path):
-            return f"the library is not built (no C compiler at install time?): {self._path}"
         import ctypes
 
+        if hasattr(ctypes.PyDLL(None), "soak_heap_abi"):  # preloaded: malloc goes through that one
+            self._path = None
+        elif not os.path.exists(self._path):
+            return f"the library is not built (no C compiler at install time?): {self._path}"
         self._gil, self._free = ctypes.PyDLL(self._path), ctypes.CDLL(self._path)
         if self._gil.soak_heap_abi() != ABI:
             return "the library is of another version of soak"

@@ -1,10 +1,8 @@
-/* The live samples: an open-addressed table by address, and the bitmap that makes the free of anything else cheap.
-   The bitmap has one bit per 16 bytes of address modulo 32 MiB (256 KiB). The table's hash is the number of that bit,
-   so all samples that share a bit lie in one probe run and the bit is cleared exactly when the last of them goes. */
+/* The live samples: an open-addressed table by address, hashed by the number of the address's bit (bitmap.h). */
 #ifndef SOAK_SAMPLES_H
 #define SOAK_SAMPLES_H
 
-enum { BITS = 1 << 21, FIRST_SAMPLES = 2048 };
+enum { FIRST_SAMPLES = 2048 };
 
 struct sample {
     uintptr_t address; /* 0: free slot */
@@ -15,24 +13,14 @@ struct sample {
     float weight; /* blocks it stands for, at the interval it was taken with */
 };
 
-static _Atomic uint64_t bitmap[BITS / 64];
 static struct {
     struct sample *slot;
     uint32_t size, count;
     _Atomic uint32_t mapped; /* how many are of the mmap domain; read without the lock by munmap */
 } live;
 
-static inline uint32_t bit_of(uintptr_t address) { return (uint32_t)(address >> 4) & (BITS - 1); }
-
-static inline int maybe_sampled(const void *p) {
-    uint32_t bit = bit_of((uintptr_t)p);
-    return (atomic_load_explicit(&bitmap[bit / 64], memory_order_relaxed) >> (bit % 64)) & 1;
-}
-
-static uint32_t home(uintptr_t address) { return (bit_of(address) * 2654435761u >> 7) & (live.size - 1); }
-
 static uint32_t find_slot(uintptr_t address) {
-    uint32_t i = home(address);
+    uint32_t i = home(address, live.size);
     while (live.slot[i].address && live.slot[i].address != address) i = (i + 1) & (live.size - 1);
     return i;
 }
@@ -49,33 +37,31 @@ static int samples_room(void) {
     return 1;
 }
 
-/* Clears the bit of a sample just removed, unless another live one shares it. The gap has been closed already. */
-static void clear_bit(uintptr_t address) {
-    uint32_t bit = bit_of(address);
-    for (uint32_t i = home(address); live.slot[i].address; i = (i + 1) & (live.size - 1))
-        if (bit_of(live.slot[i].address) == bit) return;
-    atomic_fetch_and_explicit(&bitmap[bit / 64], ~(1ull << (bit % 64)), memory_order_relaxed);
+static int sample_has_bit(uint32_t bit) {
+    if (!live.size) return 0;
+    for (uint32_t i = home((uintptr_t)bit << 4, live.size); live.slot[i].address; i = (i + 1) & (live.size - 1))
+        if (bit_of(live.slot[i].address) == bit) return 1;
+    return 0;
 }
 
 /* Takes a slot out and closes the gap in its probe run (Knuth 6.4, algorithm R). */
 static void remove_slot(uint32_t gap) {
-    uintptr_t address = live.slot[gap].address;
-    uint32_t mask = live.size - 1;
+    uint32_t mask = live.size - 1, bit = bit_of(live.slot[gap].address);
     live.mapped -= live.slot[gap].domain == DOMAIN_MMAP;
     for (uint32_t i = (gap + 1) & mask; live.slot[i].address; i = (i + 1) & mask) {
-        uint32_t from = home(live.slot[i].address);
+        uint32_t from = home(live.slot[i].address, live.size);
         if (((i - from) & mask) < ((i - gap) & mask)) continue;
         live.slot[gap] = live.slot[i];
         gap = i;
     }
     live.slot[gap].address = 0;
     live.count--;
-    clear_bit(address);
+    bit_unused(bit);
 }
 
 /* Puts a sample in, in place of a stale one at the same address; 0 when there is no memory. Its stack is in use after. */
 static int samples_put(const struct sample *s) {
-    uint32_t i, bit = bit_of(s->address);
+    uint32_t i;
     if (!samples_room()) return 0;
     i = find_slot(s->address);
     stack_use(s->stack);
@@ -87,7 +73,7 @@ static int samples_put(const struct sample *s) {
     }
     live.mapped += s->domain == DOMAIN_MMAP;
     live.slot[i] = *s;
-    atomic_fetch_or_explicit(&bitmap[bit / 64], 1ull << (bit % 64), memory_order_relaxed);
+    bit_set(bit_of(s->address));
     return 1;
 }
 

@@ -119,6 +119,14 @@ static const char *compare_frame(object *frame, const struct place *p) {
     return why;
 }
 
+/* As codes.h does when a sample is taken. */
+static void drop_what_is_no_code(struct walk *w) {
+    int depth = 0;
+    for (int k = 0; k < w->depth; k++)
+        if (FIELD(const void *, w->place[k].code, OB_TYPE) == python.code_type) w->place[depth++] = w->place[k];
+    w->depth = depth;
+}
+
 /* 0, or -1 with the reason. Called with the GIL, from Python. */
 EXPORT int soak_heap_selftest(char *why, size_t size, int *frames) {
     struct walk w;
@@ -136,6 +144,7 @@ EXPORT int soak_heap_selftest(char *why, size_t size, int *frames) {
     k = 0;
     frame = api.thread_frame(state);
     walk_stack(&w);
+    drop_what_is_no_code(&w);
     for (; frame && !difference && k < w.depth; k++, frame = back) {
         difference = compare_frame(frame, &w.place[k]);
         back = api.frame_back(frame);

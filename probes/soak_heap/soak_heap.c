@@ -1,5 +1,6 @@
-/* A sampled heap profiler for CPython 3.9 to 3.14: one shared library, no Python.h, symbols looked up at run time.
-   Loaded by ctypes.PyDLL, or by LD_PRELOAD when native allocations are wanted too. How it works: docs/heap-sampler.md.
+/* A sampled heap profiler for CPython 3.9 to 3.14: no Python.h, symbols looked up at run time, so that one library serves
+   all of them. Compiled twice (build.py): plain, loaded by ctypes.PyDLL, and with -DSOAK_PRELOAD for LD_PRELOAD, when
+   native allocations are wanted too: only that one exports a malloc. How it works: docs/heap-sampler.md.
 
    Threads: a hook may run with or without the GIL. Everything shared is behind one lock, taken only for the sampled
    allocations and for the free of what may be sampled; the rest costs a thread-local subtraction and one bit.
@@ -28,7 +29,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 #define INLINE static inline __attribute__((always_inline))
-#define RARE __attribute__((noinline, cold))
+#define RARE __attribute__((noinline)) /* not cold: that would compile the sampled path for size */
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
@@ -37,6 +38,8 @@ enum domain { DOMAIN_RAW, DOMAIN_MEM, DOMAIN_OBJ, PYTHON_DOMAINS, DOMAIN_MALLOC 
 #include "layout.h"
 #include "memory.h"
 #include "walk.h"
+#include "bitmap.h"
+#include "codes.h"
 #include "stacks.h"
 #include "samples.h"
 #include "compact.h"
@@ -101,7 +104,7 @@ static int still_pinned(void) {
     return pins != 0;
 }
 
-static void record(const struct sample *fresh, const struct walk *w, uintptr_t caller) {
+static void record(const struct sample *fresh, struct walk *w, uintptr_t caller) {
     struct sample s = *fresh;
     uint32_t stack;
     if (!lock_tables()) {
@@ -109,7 +112,8 @@ static void record(const struct sample *fresh, const struct walk *w, uintptr_t c
         return;
     }
     if (atomic_load_explicit(&active, memory_order_relaxed) && live.size) {
-        if (compact_due() && !still_pinned()) compact();
+        if (UNLIKELY(atomic_exchange_explicit(&codes_doubtful, 0, memory_order_relaxed))) codes_clear();
+        if (UNLIKELY(compact_due()) && !still_pinned()) compact();
         stack = intern_stack(w, caller);
         s.stack = stack - 1;
         if (!stack || !samples_put(&s)) counts.dropped++;
@@ -142,15 +146,21 @@ RARE static void take_sample(void *p, size_t size, enum domain domain, uintptr_t
     errno = error;
 }
 
-/* The sample of a pointer about to be freed goes first: the address may be another thread's a moment later. */
+/* What is known of a pointer about to be freed goes first: the address may be another thread's a moment later. */
 RARE static void forget(const void *p) {
     struct sample gone;
     int error = errno;
-    if (mine.busy) return; /* a signal handler inside the sampler: the sample stays until its address comes again */
+    if (mine.busy) { /* a signal handler inside the sampler: a sample stays until its address comes again */
+        codes_doubtful = 1;
+        return;
+    }
     mine.busy = 1;
     if (lock_tables()) {
         samples_take((uintptr_t)p, &gone);
+        code_gone((uintptr_t)p);
         pthread_mutex_unlock(&lock);
+    } else {
+        codes_doubtful = 1;
     }
     mine.busy = 0;
     errno = error;
@@ -197,7 +207,7 @@ RARE static void release(const struct aside *old, int put_back) {
 }
 
 INLINE void allocated(void *p, size_t size, enum domain domain, uintptr_t caller) {
-    if (UNLIKELY(p && (mine.countdown -= (int64_t)size) < 0)) take_sample(p, size, domain, caller);
+    if (LIKELY(p != NULL) && UNLIKELY((mine.countdown -= (int64_t)size) < 0)) take_sample(p, size, domain, caller);
 }
 
 INLINE void freeing(const void *p) {
@@ -205,7 +215,7 @@ INLINE void freeing(const void *p) {
 }
 
 #include "hooks.h"
-#ifndef SOAK_WITHOUT_NATIVE /* the sanitizers bring a malloc of their own */
+#ifdef SOAK_PRELOAD
 #include "native.h"
 #endif
 #include "dump.h"

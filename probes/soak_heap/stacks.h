@@ -27,13 +27,14 @@ static struct {
     uint32_t dead;
 } book;
 
-/* Cache: where in the code -> frame number + 1. Direct-mapped; a lost entry only costs decoding the line again. */
-enum { CACHE_SIZE = 8192, FIRST_INDEX = 4096, SPARE_STACKS = 2048 };
+/* Two caches, direct-mapped: place in the code -> frame number + 1, and hash of a whole walk -> stack number + 1.
+   A lost entry only costs decoding the line, or looking the frames up, again. */
+enum { CACHE_SIZE = 4096, FIRST_INDEX = 4096, SPARE_STACKS = 2048 };
 struct cached {
-    uint64_t key;
-    uint32_t frame, pad;
+    uint64_t key; /* 0: empty */
+    uint32_t item, pad;
 };
-static struct cached *cache;
+static struct cached *places, *walks; /* one mapping, CACHE_SIZE each */
 static char *text_buffer; /* 4 * MAX_TEXT */
 
 #define FRAMES ((struct frame *)book.frames.data)
@@ -109,12 +110,12 @@ static uint32_t intern_frame(struct frame f) {
 
 /* Frame number + 1 of a place in the code; 0: no memory. */
 static uint32_t resolve(const struct place *p) {
-    uint64_t key = place_signature(p) | 1;
-    struct cached *c = &cache[(key >> 20) & (CACHE_SIZE - 1)];
+    uint64_t key = (uint64_t)p->number << 32 | (uint32_t)p->at;
+    struct cached *c = &places[mix(0, key) >> 20 & (CACHE_SIZE - 1)];
     const char *code = p->code;
     struct frame f;
     uint32_t file, func;
-    if (c->key == key) return c->frame;
+    if (c->key == key) return c->item;
     f.line = line_of(code, p->at);
     if (f.line < 0) f.line = FIELD(int32_t, code, python.layout->code_firstline);
     file = intern_text(text_buffer, (uint32_t)text_of(FIELD(const char *, code, python.layout->code_filename), text_buffer));
@@ -123,9 +124,9 @@ static uint32_t resolve(const struct place *p) {
     if (!func) return 0;
     f.file = file - 1;
     f.func = func - 1;
-    c->frame = intern_frame(f);
-    c->key = c->frame ? key : 0;
-    return c->frame;
+    c->item = intern_frame(f);
+    c->key = c->item ? key : 0;
+    return c->item;
 }
 
 static uint32_t add_stack(uint64_t h, const uint32_t *ids, const struct walk *w, uintptr_t caller) {
@@ -141,8 +142,8 @@ static uint32_t add_stack(uint64_t h, const uint32_t *ids, const struct walk *w,
     return n + 1;
 }
 
-/* Stack number + 1; 0: no memory, the sample is dropped and counted. */
-static uint32_t intern_stack(const struct walk *w, uintptr_t caller) {
+/* Frame by frame: stacks whose places differ but whose lines are the same are one. */
+static uint32_t intern_frames(const struct walk *w, uintptr_t caller) {
     struct index *ix = &book.stack_index;
     uint32_t ids[MAX_DEPTH], i;
     uint64_t h = mix(caller, (uint64_t)w->depth << 1 | (uint64_t)w->partial);
@@ -160,6 +161,32 @@ static uint32_t intern_stack(const struct walk *w, uintptr_t caller) {
     return add_stack(h, ids, w, caller);
 }
 
+/* Gives every place its code's number, and drops those that are no Python code. The hash of the walk, never 0. */
+static uint64_t identify(struct walk *w, uintptr_t caller) {
+    uint64_t h = mix(caller, (uint64_t)w->partial);
+    int depth = 0;
+    for (int k = 0; k < w->depth; k++) {
+        struct place p = w->place[k];
+        if (UNLIKELY(!(p.number = code_number((uintptr_t)p.code)))) continue;
+        w->place[depth++] = p;
+        h = mix(h, (uint64_t)p.number << 32 | (uint32_t)p.at);
+    }
+    w->depth = depth;
+    return h | 1;
+}
+
+/* Stack number + 1; 0: no memory, the sample is dropped and counted. */
+static uint32_t intern_stack(struct walk *w, uintptr_t caller) {
+    uint64_t h = identify(w, caller);
+    struct cached *c = &walks[h >> 20 & (CACHE_SIZE - 1)];
+    if (LIKELY(c->key == h)) return c->item;
+    c->item = intern_frames(w, caller);
+    c->key = c->item ? h : 0;
+    return c->item;
+}
+
+static void caches_clear(void) { memset(places, 0, 2 * CACHE_SIZE * sizeof *places); }
+
 static void stack_use(uint32_t n) {
     if (!STACKS[n].live++) book.dead--;
 }
@@ -169,9 +196,10 @@ static void stack_drop(uint32_t n) {
 }
 
 static int book_open(void) {
-    if (!cache && !(cache = own_map(CACHE_SIZE * sizeof *cache))) return 0;
+    if (!places && !(places = own_map(2 * CACHE_SIZE * sizeof *places))) return 0;
+    walks = places + CACHE_SIZE;
     if (!text_buffer && !(text_buffer = own_map(4 * MAX_TEXT))) return 0;
-    memset(cache, 0, CACHE_SIZE * sizeof *cache);
+    caches_clear();
     return index_alloc(&book.text_index, FIRST_INDEX) && index_alloc(&book.frame_index, FIRST_INDEX) &&
            index_alloc(&book.stack_index, FIRST_INDEX);
 }

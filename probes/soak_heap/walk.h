@@ -6,8 +6,9 @@
 enum { MAX_DEPTH = 64, MAX_STEPS = 256, MAX_TEXT = 2048 }; /* steps: frames that are not Python's count too */
 
 struct place {
-    const char *code;
-    int32_t at; /* offset of the instruction in bytes; -2 before the first */
+    const char *code; /* not looked at yet: whether it is a code object is for codes.h and the self-test to say */
+    int32_t at;       /* offset of the instruction in bytes; -2 before the first */
+    uint32_t number;  /* of the code object, once known (codes.h) */
 };
 
 struct walk {
@@ -56,36 +57,10 @@ static void walk_stack(struct walk *w) {
         }
         if (l->frame_owner >= 0 && FIELD(int8_t, frame, l->frame_owner) >= l->owner_shim) continue;
         code = (const char *)(FIELD(uintptr_t, frame, l->frame_code) & ~l->code_tag);
-        if (!code || ((uintptr_t)code & 7) || FIELD(const void *, code, OB_TYPE) != python.code_type) continue;
+        if (!code || ((uintptr_t)code & 7)) continue;
         w->place[w->depth].code = code;
         w->place[w->depth++].at = instruction(frame, code);
     }
-}
-
-/* A signature of the place: the address of a code object is reused, so its parts and the ends of its texts go in. */
-static uint64_t tail8(const char *data, int64_t length) {
-    uint64_t tail = 0;
-    if (length > 0) memcpy(&tail, length > 8 ? data + length - 8 : data, length > 8 ? 8 : (size_t)length);
-    return tail;
-}
-
-static uint64_t text_signature(const char *text) {
-    uint32_t state = FIELD(uint32_t, text, STR_STATE);
-    int64_t length = FIELD(int64_t, text, STR_LENGTH);
-    uint64_t h = mix((uintptr_t)text, (uint64_t)length);
-    return (state & 0x60) == 0x60 ? mix(h, tail8(text + python.layout->ascii_data, length)) : h;
-}
-
-static uint64_t place_signature(const struct place *p) {
-    const struct layout *l = python.layout;
-    const char *lines = FIELD(const char *, p->code, l->code_lines);
-    int64_t size = FIELD(int64_t, lines, OB_SIZE);
-    uint64_t h = mix((uintptr_t)p->code, (uint32_t)p->at);
-    h = mix(h, (uintptr_t)lines ^ ((uint64_t)size << 48));
-    h = mix(h, tail8(lines + BYTES_DATA, size));
-    h = mix(h, (uint32_t)FIELD(int32_t, p->code, l->code_firstline));
-    h = mix(h, text_signature(FIELD(const char *, p->code, l->code_name)));
-    return mix(h, text_signature(FIELD(const char *, p->code, l->code_filename)));
 }
 
 /* Line tables: Objects/lnotab_notes.txt (3.9, 3.10), Objects/locations.md (3.11 on). -1: the instruction has no line. */

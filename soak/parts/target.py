@@ -223,7 +223,7 @@ def native_environment(base: Mapping[str, str]) -> dict[str, str]:
 
     Raises SoakError `sampler_missing` when the library was not built.
     """
-    library = Path(soak_heap.__file__).with_name("_soak_heap.so")
+    library = Path(soak_heap.__file__).with_name("_soak_heap_preload.so")
     if not library.exists():
         raise SoakError("sampler_missing", path=library)
     return {"LD_PRELOAD": ":".join(filter(None, [str(library), base.get("LD_PRELOAD", "")]))}

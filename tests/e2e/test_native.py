@@ -10,7 +10,7 @@ import soak_heap
 
 from .soaking import soak, write_config
 
-LIBRARY = Path(soak_heap.__file__).with_name("_soak_heap.so")
+LIBRARY = Path(soak_heap.__file__).with_name("_soak_heap_preload.so")
 LEAKING = """
 import ctypes
 libc = ctypes.CDLL(None)

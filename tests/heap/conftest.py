@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from soak_heap.build import compile_library
+from soak_heap.build import LIBRARY, PRELOAD, compile_library
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[1] / "probes" / "soak_heap"
@@ -37,10 +37,10 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sampler compiled from the source as it is now."""
     if not shutil.which(os.environ.get("CC", "cc")):
         pytest.skip("no C compiler on this machine")
-    output = tmp_path_factory.mktemp("soak_heap") / "_soak_heap.so"
-    why = compile_library(output)
+    folder = tmp_path_factory.mktemp("soak_heap")
+    why = compile_library(folder)
     assert not why, why
-    return output
+    return folder / LIBRARY.name
 
 
 def there(minor: int) -> str:
@@ -84,5 +84,5 @@ def guest_environment(library: Path, *, preload: bool = False) -> dict[str, str]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LD_"))}
     environment |= {"SOAK_HEAP_SOURCE": str(SOURCE / "sampler.py"), "SOAK_HEAP_LIBRARY": str(library)}
     if preload:
-        environment["LD_PRELOAD"] = str(library)
+        environment["LD_PRELOAD"] = str(library.with_name(PRELOAD.name))
     return environment

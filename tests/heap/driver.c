@@ -1,7 +1,7 @@
 /* Churns the sampler without a Python: compiled with ASan or TSan by test_driver.py (and plain).
    A made-up interpreter in the layout of 3.11: frames, code objects that come and go, three domains of which the
    upper two forward to the raw one above 512 bytes, and a "GIL" around them. Usage: driver ROUNDS SEED */
-#define SOAK_WITHOUT_NATIVE
+#define SOAK_SANITIZED
 #include "../../probes/soak_heap/soak_heap.c"
 
 #include <math.h>
@@ -34,9 +34,12 @@ static char *new_text(const char *text) {
     return s;
 }
 
+static void *take_memory(size_t n);
+static void give_memory(void *p);
+
 /* Ten instructions of one code unit, on lines first, first + 1, ... (location kind 11: one line on, two column bytes). */
 static char *new_code(int number) {
-    char name[32], *code = calloc(1, CODE_SIZE), *lines = calloc(1, BYTES_DATA + 64);
+    char name[32], *code = take_memory(CODE_SIZE), *lines = calloc(1, BYTES_DATA + 64);
     PUT(const void *, code, OB_TYPE, PyCode_Type);
     PUT(int32_t, code, 72, number);
     for (int i = 0; i < 10; i++) lines[BYTES_DATA + 3 * i] = (char)(0x80 | 11 << 3);
@@ -50,7 +53,7 @@ static char *new_code(int number) {
 }
 
 static void free_code(char *code) {
-    free(FIELD(char *, code, 112)), free(FIELD(char *, code, 128)), free(FIELD(char *, code, 136)), free(code);
+    free(FIELD(char *, code, 112)), free(FIELD(char *, code, 128)), free(FIELD(char *, code, 136)), give_memory(code);
 }
 
 static void link_frames(void) {
@@ -150,6 +153,21 @@ static void build_interpreter(void) {
 
 static void with_gil(int d, int take) {
     if (d) take ? pthread_mutex_lock(&gil) : pthread_mutex_unlock(&gil);
+}
+
+/* Code objects are of the object domain. */
+static void *take_memory(size_t n) {
+    void *p;
+    with_gil(2, 1);
+    p = atomic_load(&domains[2].calloc)(NULL, 1, n);
+    with_gil(2, 0);
+    return p;
+}
+
+static void give_memory(void *p) {
+    with_gil(2, 1);
+    atomic_load(&domains[2].free)(NULL, p);
+    with_gil(2, 0);
 }
 
 /* --- the churn -------------------------------------------------------------------------------------------------- */
@@ -295,8 +313,10 @@ static void exact_test(void) {
     CHECK(stats[3] == 2000);
     for (int i = 0; i < 2000; i++) drop(&blocks[i]);
     soak_heap_stats(stats);
-    CHECK(stats[3] == 0 && bits_set() == 0 && pins == 0);
+    CHECK(stats[3] == 0 && bits_set() == 1 && codes.count == 1 && pins == 0); /* the bit of the code object */
     CHECK(book.dead == COUNT_OF(book.stacks, struct stack));
+    pop();
+    CHECK(bits_set() == 0 && codes.count == 0); /* a released code object is forgotten */
     stopped();
     end_thread();
 }

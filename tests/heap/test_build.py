@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import subprocess
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from soak_heap.build import LIBRARY, SOURCE, compile_library
+from soak_heap.build import LIBRARY, PRELOAD, SOURCE, compile_library
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,11 +49,12 @@ def build(hook: ModuleType, root: Path, target: str = "wheel") -> tuple[dict[str
     return data, said
 
 
-def test_a_wheel_gets_the_library_and_a_tag_for_every_python(library: Path, hook: ModuleType, tree: Path) -> None:
-    """One library serves all versions, so the tag names the platform only."""
+def test_a_wheel_gets_the_libraries_and_a_tag_for_every_python(library: Path, hook: ModuleType, tree: Path) -> None:
+    """They serve all versions, so the tag names the platform only."""
     data, said = build(hook, tree)
-    assert (tree / "probes" / "soak_heap" / LIBRARY.name).stat().st_size > 10_000
-    assert data["artifacts"] == [f"/probes/soak_heap/{LIBRARY.name}"]
+    for name in (LIBRARY.name, PRELOAD.name):
+        assert (tree / "probes" / "soak_heap" / name).stat().st_size > 10_000
+    assert data["artifacts"] == [f"/probes/soak_heap/{name}" for name in (LIBRARY.name, PRELOAD.name)]
     assert data["tag"].startswith("py3-none-linux_")
     assert not said
 
@@ -80,11 +82,20 @@ def test_source_archives_and_opted_out_builds_compile_nothing(
     assert build(hook, tree)[0]["artifacts"] == []
 
 
+def test_only_the_library_for_preloading_has_a_malloc(library: Path) -> None:
+    """A debugger that wants memory calls the first malloc it finds in the process: it must be the one in use."""
+    for name, has_malloc in ((LIBRARY.name, False), (PRELOAD.name, True)):
+        command = ["nm", "-D", "--defined-only", library.with_name(name)]
+        symbols = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert (" T malloc\n" in symbols) is has_malloc
+        assert " T soak_heap_start\n" in symbols
+
+
 def test_a_compiler_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the compiler said reaches whoever builds; nothing half-made is left."""
     broken = tmp_path / "cc"
     broken.write_text("#!/bin/sh\necho 'it does not like the weather' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("CC", str(broken))
-    assert "the weather" in compile_library(tmp_path / "out.so")
+    assert "the weather" in compile_library(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["cc"]
