@@ -27,6 +27,11 @@ SERIES = (  # what becomes a series of its own: key of the answer, name, unit
     ("tasks", "tasks", "count"),
     ("tmp_files", "tmp_files", "count"),
     ("tmp_bytes", "tmp_bytes", "bytes"),
+    ("malloc", "malloc", "bytes"),
+    ("malloc_free", "malloc_free", "bytes"),
+    ("pymalloc_free", "pymalloc_free", "bytes"),
+    ("mapped_files", "mapped_files", "bytes"),
+    ("rss_trimmed", "rss_trimmed", "bytes"),
 )
 GATING = frozenset({"python_heap", "tasks", "tmp_files"})
 
@@ -128,6 +133,7 @@ class TroughReader:
             answer = self._ask(process, moment)
             if answer is None:
                 return  # a total without one of its parts would be a fall that never was: the gap says nothing at all
+            answer.update(allocators(answer.get("native") or {}))
             self._rows.put(reading_row(answer, process, moment, collected=self._config.collect))
             if self._holders is not None:
                 self._holders.note(process.pid, answer.get("types", ()))
@@ -149,6 +155,7 @@ class TroughReader:
                 "read",
                 timeout=PATIENCE,
                 collect=self._config.collect,
+                trim=self._config.trim,
                 cycle=moment.cycle,
                 top=TOP_SITES,
                 types=TOP_TYPES,
@@ -166,6 +173,18 @@ def _excluded(hello: Mapping[str, Any]) -> Excluded:
 
 def _stack(frames: Sequence[Sequence[Any]]) -> Stack:
     return tuple((str(file), int(line), str(function)) for file, line, function in frames)
+
+
+def allocators(native: Mapping[str, Any]) -> dict[str, float]:
+    """What the agent says of the allocators, by the names of the series: bytes in use in malloc, bytes held free."""
+    found: dict[str, float] = {}
+    if "used" in native:
+        found["malloc"] = native["used"] + native["mapped"]
+        found["malloc_free"] = native["free"]
+    for key, name in (("py_free", "pymalloc_free"), ("files", "mapped_files"), ("rss_trimmed", "rss_trimmed")):
+        if key in native:
+            found[name] = native[key]
+    return found
 
 
 def reading_row(answer: Mapping[str, Any], process: Process, moment: Moment, *, collected: bool) -> ReadingRow:
@@ -188,7 +207,7 @@ def reading_row(answer: Mapping[str, Any], process: Process, moment: Moment, *, 
         types=tuple(TypeRow(kind["type"], kind["count"], kind.get("bytes")) for kind in answer.get("types", ())),
         handles=tuple(_handle(handle) for handle in answer.get("handles", ())),
         warnings=tuple(answer.get("warnings", ())),
-        detail={"pauses_ms": answer.get("pauses_ms", {})},
+        detail={"pauses_ms": answer.get("pauses_ms", {}), "native": answer.get("native")},
     )
 
 

@@ -47,10 +47,14 @@ class Readings:
         self.type_baseline: dict[str, int] = {}
 
     def read(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One reading of everything; `collect` runs one gc.collect() first, `top` bounds the stacks sent."""
+        """One reading of everything; `collect` runs one gc.collect() first, `top` bounds the stacks sent.
+
+        What the allocators hold is read before the reading itself borrows memory; `trim` is of `native`.
+        """
         pauses: dict[str, float] = {}
         warnings: list[str] = []
         collected = self._timed(pauses, "gc_collect", self.gc.collect) if request.get("collect", True) else None
+        native = self.native(request) if request.get("native", True) else None
         counts = self._timed(pauses, "types", self._count_types)
         sites, traced, own = self._sites(int(request.get("top", TOP)), pauses, warnings)
         cycle = request.get("cycle")
@@ -68,7 +72,7 @@ class Readings:
             "threads": max(1, len(sys._current_frames()) - 1), "pause_ms": max(pauses.values()) * 1e3,
             "pauses_ms": {name: seconds * 1e3 for name, seconds in pauses.items()}, "sites": sites,
             "types": self._types(counts, int(request.get("types", TYPES))), "handles": groups,
-            "tmp_files": tmp_files, "tmp_bytes": tmp_bytes, "warnings": warnings + failed,
+            "tmp_files": tmp_files, "tmp_bytes": tmp_bytes, "warnings": warnings + failed, "native": native,
         }  # fmt: skip
 
     def _timed(self, pauses: dict[str, float], name: str, act: Any) -> Any:

@@ -67,6 +67,9 @@ class AgentConfig:
     frames: int = key(Number(1, 100, whole=True), "of tracemalloc: its cost grows steeply with them", default=1)
     collect: bool = key(Flag(), "one gc.collect() before the reading in each trough", default=True)
     native: bool = key(Flag(), "sample malloc and mmap too (targets that soak starts)", default=False)
+    trim: bool = key(
+        Flag(), "malloc_trim() in each trough: what rss falls by was held by the allocator, not leaked", default=False
+    )
     handles: bool = key(
         Flag(),
         "birth places of descriptors, sockets, children, threads, tasks, temporary files",

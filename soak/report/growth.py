@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from soak.analysis import hours_to, memory_statement
+from soak.analysis.results import Verdict
 from soak.report.fingerprint import fingerprint
 from soak.report.inputs import TOTAL, RunData
 from soak.report.objects import growing_types, held_by
 from soak.report.retainers import with_retainer
 from soak.report.series import MEMORY, Judged, outside_memory, tracer_growth
 from soak.report.sites import Attribution, Attributor
+from soak.report.split import memory_split, split_sentence
 from soak.report.units import interval, rate, share
 from soak.report.words import site_name
 
 # The share of what is seen from outside that python_heap has to explain to stand for it.
 HEAP_STANDS = 0.5
+# The share of what is seen from outside below which the Python heap is all of it.
+LEAST_REST = 0.1
 # A descriptor of a socket is counted in both series; above this share the descriptors are nothing but the sockets.
 SAME_HANDLES = 0.8
 KINDS = {
@@ -92,7 +96,11 @@ def _memory_finding(
     types, holders = growing_types(data), held_by(data)
     verdicts = {one.info.name: one.verdict for one in series if one.info.process == TOTAL}
     statement = memory_statement(
-        verdicts.get("rss"), verdicts.get("uss"), verdicts.get("python_heap"), None, pss=verdicts.get("pss")
+        verdicts.get("rss"),
+        verdicts.get("uss"),
+        verdicts.get("python_heap"),
+        verdicts.get("malloc"),
+        pss=verdicts.get("pss"),
     )
     if found.sites and found.sites[0]["share"] >= 0.5:
         found.sites[0]["types"] = types
@@ -101,25 +109,44 @@ def _memory_finding(
     outside = next((one for one in series if one.info.name == outside_memory(data) and one.info.process == TOTAL), None)
     finding = _finding(attributor, growing, found, ceilings, outside)
     tracer = tracer_growth(data)
-    notes = []
-    if statement:
-        notes.append(f"It is {statement}.")
-    if outside is not None and outside.info.name != judged.info.name and outside.verdict and outside.verdict.known:
-        notes.append(_seen_outside(outside, _growth(judged)))
+    notes = [f"It is {statement}."] if statement else []
+    split = None
+    if outside is not None and outside.verdict and outside.verdict.known:
+        split = memory_split(series, _growth(outside), _known_growth(verdicts.get("python_heap")))
+        notes += _seen_outside(outside, judged, split)
+    notes += _after_trim(verdicts)
     if tracer > 0:
         notes.append(
             f"{rate(tracer, 'bytes')} at least of what rss really grew is tracemalloc's own; it was taken off."
         )
-    return {**finding, "types": types, "held_by": holders, "memory": statement, "notes": notes}
+    return {**finding, "types": types, "held_by": holders, "memory": statement, "split": split, "notes": notes}
 
 
-def _seen_outside(outside: Judged, heap: float) -> str:
-    """How fast memory grows from outside, and how much of that the Python heap does not account for."""
-    grows = _growth(outside)
-    text = f"From outside, {outside.info.name} grows {rate(grows, 'bytes')}"
-    if grows <= heap * 1.1:
-        return f"{text}."
-    return f"{text}: {share(1 - heap / grows)} of that is outside the Python heap (native, or held by the allocator)."
+def _seen_outside(outside: Judged, judged: Judged, split: dict[str, float] | None) -> list[str]:
+    """How fast memory grows from outside, and what that consists of."""
+    text = f"From outside, {outside.info.name} grows {rate(_growth(outside), 'bytes')}"
+    if split is not None:
+        return [f"{text}: {split_sentence(split)}."]
+    if outside is judged:
+        return []
+    rest = 1 - _growth(judged) / _growth(outside) if _growth(outside) > 0 else 0.0
+    if rest < LEAST_REST:
+        return [f"{text}."]
+    return [f"{text}: {share(rest)} of that is outside the Python heap (native, or held by the allocator)."]
+
+
+def _after_trim(verdicts: Mapping[str, Verdict | None]) -> list[str]:
+    """What malloc_trim decided, where it was asked to."""
+    trimmed, rss = verdicts.get("rss_trimmed"), verdicts.get("rss")
+    if trimmed is None or rss is None or rss.verdict != "leak":
+        return []
+    if trimmed.verdict == "clean":
+        return ["After malloc_trim nothing grows: the memory was held by the allocator, not leaked."]
+    return ["It grows after malloc_trim, too: the memory is in use."] if trimmed.verdict == "leak" else []
+
+
+def _known_growth(verdict: Verdict | None) -> float:
+    return verdict.growth_per_hour if verdict is not None and verdict.known else 0.0
 
 
 def _handle_finding(attributor: Attributor, growing: Growing, ceilings: dict[str, float]) -> dict[str, Any]:

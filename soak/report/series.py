@@ -17,7 +17,7 @@ from soak_storage.records import SeriesInfo
 
 MEMORY = ("rss", "uss", "pss", "python_heap")
 FROM_OUTSIDE = ("rss", "uss", "pss")  # what the tracer's own memory shows up in
-_IN_BYTES = (*MEMORY, "tmp_bytes")
+_IN_BYTES = (*MEMORY, "tmp_bytes", "malloc", "rss_trimmed")
 # Under tracemalloc rss grows by the tracer's tables too; what is subtracted is known to about a factor of two only.
 TRACER_DOUBT = 1.0
 # The median of pss/rss below which processes share pages to an extent that rss counts twice.
