@@ -28,13 +28,18 @@ def examine(config: Config) -> list[Finding]:
     counted = f", {requests:.0f} requests in each" if requests else ""
     said = f"{plan.shape().sentence()}; {load.cycles} cycles, {length}{counted}"
     found = [Finding("plan", "load", "ok", said)]
-    return [*found, *(_limit(name, growth, config, requests) for name, growth in limits_of(config).items())]
+    alike: dict[tuple[bool, float, str], list[str]] = {}
+    for name, growth in limits_of(config).items():
+        alike.setdefault((name == "growth", growth.value, growth.per), []).append(name)
+    limits = limits_of(config)
+    return [*found, *(_limit(names, limits[names[0]], config, requests) for names in alike.values())]
 
 
-def _limit(name: str, growth: Growth, config: Config, requests: float) -> Finding:
-    load = config.load
+def _limit(names: list[str], growth: Growth, config: Config, requests: float) -> Finding:
+    """One line for limits that are spelled alike: what decides one of them decides all."""
+    load, name = config.load, names[0]
     per_hour = growth.per_hour(load.cycle, requests * _HOUR / load.cycle)
-    spelled = f"{name} {_number(name, growth.value)}/{growth.per}"
+    spelled = f"{', '.join(names)} {_number(name, growth.value)}/{growth.per}"
     if per_hour is None:
         return Finding("plan", "limits", "skip", f"{spelled}: depends on how many requests users get through")
     if per_hour == 0:
@@ -44,16 +49,17 @@ def _limit(name: str, growth: Growth, config: Config, requests: float) -> Findin
         return Finding("plan", "limits", "ok", f"{spelled}: {cycles} cycles ({_length(cycles, load.cycle)}) decide it")
     takes = f"takes {cycles} cycles, {_length(cycles, load.cycle)}" if cycles else "takes more than 48 cycles"
     return Finding(
-        "plan", "limits", "warn", f"{spelled}: {takes}; {load.cycles} are planned", _mend(name, config, requests)
+        "plan", "limits", "warn", f"{spelled}: {takes}; {load.cycles} are planned", _mend(names, config, requests)
     )
 
 
-def _mend(name: str, config: Config, requests: float) -> str:
+def _mend(names: list[str], config: Config, requests: float) -> str:
     """The smallest limit per cycle and per request that the planned cycles decide."""
+    name = names[0]
     least = least_per_cycle(name, config.load.cycle, config.load.cycles)
     if least is None:
         return "Plan more cycles: no limit can be decided in so few."
-    said = f'{name} = "{_number(name, least)}/cycle"'
+    said = f'{name}{" and the others" * (len(names) > 1)} = "{_number(name, least)}/cycle"'
     if requests >= 1:
         said += f' or "{_number(name, least / requests)}/request"'
     return f"More or longer cycles; in these, {said} would be decided."

@@ -125,9 +125,14 @@ def test_the_agent_of_a_running_target_is_found(tmp_path: Path) -> None:
 
 
 def test_limits_that_can_be_decided_say_in_how_many_cycles(tmp_path: Path) -> None:
-    """The defaults of eight hour-long cycles can; each limit has its line."""
-    findings = plan.examine(config(tmp_path, ""))
-    assert [finding.result for finding in findings] == ["ok"] * 8
+    """The defaults of eight hour-long cycles can; limits that are alike share a line, another has its own."""
+    findings = plan.examine(config(tmp_path, '[limits]\nsockets = "2/h"\n'))
+    assert [finding.result for finding in findings] == ["ok"] * 4
+    assert [finding.what.partition(":")[0] for finding in findings[1:]] == [
+        "growth 1MB/h",
+        "fds, threads, tasks, children, tmp_files 0.5/h",
+        "sockets 2/h",
+    ]
     assert "sawtooth" in findings[0].what and "cycles" in findings[1].what
 
 
