@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from soak.onboard.template import Answers
     from soak.onboard.trial import Trial
 
-MOST_SCENARIOS = 5
+MOST_SCENARIOS, MOST_SAID = 5, 8
 
 
 @click.command("init")
@@ -116,8 +116,10 @@ def _tried(candidate: Candidate, folder: Path, paths: Sequence[str]) -> Trial:
         click.echo(f"It did not start: {trial.failed}\n{trial.log}", err=True)
     else:
         click.echo(f"It listens on port {trial.port}; {len(trial.answering)} path(s) answer.", err=True)
-        for path, why in trial.left_out.items():
+        for path, why in list(trial.left_out.items())[:MOST_SAID]:
             click.echo(f"  {'sent as asked' if path in paths else 'left out'}: {path} {why}", err=True)
+        if len(trial.left_out) > MOST_SAID:
+            click.echo(f"  and {len(trial.left_out) - MOST_SAID} more that are left out", err=True)
     return trial
 
 

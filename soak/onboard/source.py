@@ -33,6 +33,7 @@ class Source:
     apps: dict[str, str] = field(default_factory=dict)
     factories: dict[str, str] = field(default_factory=dict)
     calls: dict[str, str] = field(default_factory=dict)  # variable -> function whose result it is
+    prefixes: dict[str, str] = field(default_factory=dict)  # variable of a blueprint or router -> its prefix
     routes: list[str] = field(default_factory=list)
     closed: dict[str, str] = field(default_factory=dict)  # route -> what a request for it needs
     runs_itself: bool = False
@@ -126,6 +127,10 @@ def _note_assignment(source: Source, name: str, call: ast.Call, names: dict[str,
     framework = _framework(call, names)
     if framework:
         source.apps[name] = framework
+    elif _dotted(call.func, names).rpartition(".")[2] in ("Blueprint", "APIRouter"):
+        word = next((word.value for word in call.keywords if word.arg in ("url_prefix", "prefix")), None)
+        if isinstance(word, ast.Constant) and isinstance(word.value, str):
+            source.prefixes[name] = word.value.rstrip("/")
     elif isinstance(call.func, ast.Name):
         source.calls[name] = call.func.id
 
@@ -144,7 +149,9 @@ def _note_call(source: Source, call: ast.Call, names: dict[str, str]) -> None:
         return
     if last != "path" and not route.startswith("/"):
         return
-    where = route if route.startswith("/") else f"/{route}"
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    prefix = source.prefixes.get(owner.id, "") if isinstance(owner, ast.Name) else ""
+    where = prefix + (route if route.startswith("/") else f"/{route}")
     if last in _OTHER_METHODS or not _answers_get(call):
         source.closed[where] = "takes no GET"
     elif any(mark in route for mark in "<{:*^ "):

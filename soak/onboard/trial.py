@@ -66,10 +66,12 @@ def try_out(candidate: Candidate, folder: Path) -> Trial:
 
 
 def _asked(port: int, candidate: Candidate, served: Documented, log: str) -> Trial:
-    """Every path asked once; those that sound as if they changed something are not."""
-    known = [*served.paths, *candidate.paths]
-    left_out = {**candidate.closed, **served.closed}
-    wanted = list(dict.fromkeys([*known, *candidate.guesses]))
+    """Every path asked once; those that sound as if they changed something are not.
+
+    What the service says of itself counts for more than what its source looks like.
+    """
+    known, left_out = (served.paths, dict(served.closed)) if served.paths else (candidate.paths, dict(candidate.closed))
+    wanted = list(dict.fromkeys([*known, *candidate.paths, *candidate.guesses]))
     left_out |= {path: "sounds as if it changed something" for path in wanted if _NOT_TO_BE_TRIED.search(path)}
     answers = {path: _answer(port, path) for path in [path for path in wanted if path not in left_out][:_MOST_PATHS]}
     left_out |= {path: answer for path, answer in answers.items() if path in known and answer not in (PAGE, STREAM)}

@@ -207,6 +207,17 @@ def test_only_routes_that_answer_a_bare_get_count(tmp_path: Path) -> None:
     assert closed_routes(scan(tmp_path)) == {"/b": "takes no GET", "/d/<int:x>": "needs a value in its path"}
 
 
+def test_routes_of_a_blueprint_or_router_stand_below_its_prefix(tmp_path: Path) -> None:
+    """url_prefix of Flask, prefix of FastAPI."""
+    write(
+        tmp_path,
+        a_py="from flask import Blueprint\nbp = Blueprint('a', __name__, url_prefix='/auth/')\n"
+        "@bp.route('/login')\ndef f(): ...\n",
+        b_py="from fastapi import APIRouter\nrouter = APIRouter(prefix='/items')\n@router.get('/new')\ndef f(): ...\n",
+    )
+    assert routes(scan(tmp_path)) == ("/auth/login", "/items/new")
+
+
 def test_the_interpreter_of_the_project_is_taken(tmp_path: Path) -> None:
     """A virtual environment in the folder wins when it has what is needed, else the next one; none is said."""
     (tmp_path / ".venv/bin").mkdir(parents=True)
