@@ -86,7 +86,7 @@ class Daemon:
         self._standing = Standing(config.target.name)
         self._store = WatchedStore(store, self._standing)
         self._schedule = SchedulePart(Jobs(store, self._host), config.target.name, config.schedule)
-        self._housekeeping = Housekeeping(store, config.storage.retain)
+        self._housekeeping = Housekeeping(store, config.storage.url, config.storage.retain)
         self._web = WebPart(self._standing, config.web, store, config.storage.url)
         channels = channels_of(config.alerts)
         self._alerts = Alerts(store, channels, repeat=config.alerts.repeat)
@@ -128,6 +128,9 @@ class Daemon:
         except SoakError as error:  # this night is lost, the next one is not
             LOG.error("the soak could not be carried out: %s", error)
             self._standing.end(LastRun(run_id, "error", time.time(), error.message))
+        except Exception as error:  # a fault of ours: it must not cost the nights to come either
+            LOG.exception("a fault in soak itself ended the soak; please report it with these lines")
+            self._standing.end(LastRun(run_id, "error", time.time(), f"{type(error).__name__}: {error}"))
         finally:
             self._schedule.done(order, run_id)
             bind(run=None, cycle=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from soak.places import forget_run_folder
 from soak_storage import Store, StoreUnavailable
 from soak_storage.retention import Retention
 
@@ -14,18 +15,21 @@ LATER = 60.0  # seconds when the store cannot be used now
 
 
 class Housekeeping:
-    """A part of the daemon: thins old samples and deletes old runs (storage.retain)."""
+    """A part of the daemon: thins old samples and deletes old runs with their logs (storage.retain)."""
 
     name = "housekeeping"
 
-    def __init__(self, store: Store, retain: float, *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, url: str, retain: float, *, wall: Callable[[], float] = time.time) -> None:
+        """`url` as it is configured says where the logs of a run lie."""
         self._store = store
+        self._url = url
         self._wall = wall
         self.retain = retain
 
     def initialize(self) -> None:
         """Look afresh, also for what another `retain` lets go."""
-        self._retention = Retention(self._store, retain=self.retain)
+        url = self._url
+        self._retention = Retention(self._store, retain=self.retain, deleted=lambda run: forget_run_folder(url, run))
 
     def loop(self, now: float) -> float:
         """One batch."""

@@ -33,7 +33,7 @@ def clear_leftovers(store: Store) -> list[int]:
     clear_agent_folders(is_alive)
     owned_by_runs = list(store.owned_processes(host=socket.gethostname()))
     # Asked after: what a run owned by then was its own while it ran, and one that begins meanwhile is not touched.
-    running = {run.id for run in store.runs() if run.status == "running"}
+    running = {run.id for run in store.running()}
     for run_id, owned in owned_by_runs:
         if run_id in running:
             continue

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 SQLITE = "sqlite:///"
@@ -15,6 +17,21 @@ def run_folder(store_url: str, run_id: int) -> Path:
         return store.parent / f"{store.stem}-runs" / str(run_id)
     state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     return Path(state or Path.cwd()) / "soak-runs" / str(run_id)
+
+
+def forget_run_folder(store_url: str, run_id: int) -> None:
+    """Remove the log files of a run that is not in the store any more."""
+    shutil.rmtree(run_folder(store_url, run_id), ignore_errors=True)
+
+
+def drop_empty(folder: Path) -> None:
+    """Remove files of a run in which nothing was written, and its folder when none is left: a night has many runs."""
+    with suppress(OSError):  # nobody needs them gone: a folder that may not be written is not the run's trouble
+        for file in folder.glob("*.log"):
+            if not file.stat().st_size:
+                file.unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def private_folder(path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,17 +25,19 @@ from soak.parts.load import LoadPart
 from soak.parts.samples import SamplePart
 from soak.parts.status import StatusPart
 from soak.parts.target import TargetPart
-from soak.places import run_folder
+from soak.places import drop_empty, forget_run_folder, run_folder
 from soak.progress import ProgressListener, Silent
 from soak.recorder import Recorder
 from soak.signals import StopSignals
 from soak.version import target_version
 from soak_probes import start_time_of
-from soak_storage import Store, open_store
+from soak_storage import Store, StoreUnavailable, open_store
 from soak_storage.records import AnalysisRow, RunStart
+from soak_storage.retention import Retention
 
 LONGEST_WAIT = 0.5  # seconds between two looks at the flag that a signal sets
 STORE_PATIENCE = 60.0  # seconds for the last batch: a disk that is full for a while must not lose it
+TIDY_SECONDS = 5.0  # after a run in the foreground somebody waits for the report
 ABANDON_PATIENCE = 2.0  # seconds for the store when somebody has asked twice
 
 
@@ -60,8 +63,19 @@ def run_soak(
     What was sampled is stored, judged and reported however the run ends. Raises SoakError when the store cannot be
     opened or the analysis breaks.
     """
+    clock = clock or SystemClock()
     with open_store(config.storage.url) as store, StopSignals() as signals:
-        return Session(config, store, progress or Silent(), clock or SystemClock(), run_dir).run(signals)
+        outcome = Session(config, store, progress or Silent(), clock, run_dir).run(signals)
+        _tidy(store, config, clock)
+    return outcome
+
+
+def _tidy(store: Store, config: Config, clock: Clock) -> None:
+    """Let go of runs older than storage.retain, as the daemon does all the time: now no sample waits for it."""
+    url = config.storage.url
+    retention = Retention(store, retain=config.storage.retain, deleted=lambda run: forget_run_folder(url, run))
+    with suppress(StoreUnavailable):  # the run is over and stored; the next one tidies
+        retention.run(clock.wall(), TIDY_SECONDS)
 
 
 class Session:
@@ -163,6 +177,8 @@ class Session:
         self._ended = True
         report = self._cycles.analyst.finish()
         run.store.write(run.id, [AnalysisRow(duration, report, None)])
+        if failure is None:  # else messages name them
+            drop_empty(run.folder)
         code = EXIT_INTERRUPTED if status == "interrupted" else report["exit_code"]
         return RunOutcome(run.id, report, code, failure)
 

@@ -26,6 +26,20 @@ def test_only_folders_of_a_soak_that_is_gone_are_removed(tmp_path: Path) -> None
         mine.rmdir()
 
 
+def test_two_soaks_that_begin_at_once_remove_a_folder_once(tmp_path: Path) -> None:
+    """One is faster while the other looks: seen when soak soaked its own daemon, which ended with a traceback."""
+    first, second = tmp_path / "soak-run-4194304-1-abc", tmp_path / "soak-run-4194304-2-def"
+
+    def gone_meanwhile(_pid: int, _start: int) -> bool:
+        for folder in tmp_path.iterdir():
+            folder.rmdir()
+        return False
+
+    for folder in (first, second):
+        folder.mkdir()
+    assert len(clear_agent_folders(gone_meanwhile, tmp_path)) == 1
+
+
 def test_the_folder_of_an_attached_target_is_the_one_its_environment_names(tmp_path: Path) -> None:
     """As soak_agent.start() chooses it: SOAK_AGENT_DIR, XDG_RUNTIME_DIR, the user's; soak's own comes first."""
     for env, expected in (

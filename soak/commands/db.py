@@ -54,6 +54,7 @@ def prune(
 
     Runs that are going on and baselines are kept; a daemon may go on writing meanwhile. With --run only that run goes.
     """
+    from soak.places import forget_run_folder
     from soak_storage import retention
 
     now = time.time()
@@ -66,7 +67,8 @@ def prune(
             return
         marked = retention.mark_for_deletion(store, going)
         raw = retention.RAW_SECONDS if thin_after is None else thin_after
-        work = retention.Retention(store, retain=retain, raw=raw)
+        url = options.store_url()
+        work = retention.Retention(store, retain=retain, raw=raw, deleted=lambda run: forget_run_folder(url, run))
         if due is None:
             work.run(now)
         else:

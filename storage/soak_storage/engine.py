@@ -23,6 +23,7 @@ from soak.errors import SoakError
 
 HEAD = "0002"  # the newest file in migrations/versions; a test holds the two together
 BUSY_SECONDS = 10.0
+CACHE_KB = 512  # of pages per connection, where SQLite would take 2 MB: a batch touches a page or two of each series
 JOURNAL_LIMIT = 16 << 20  # bytes to which a -wal file that a long reader let grow is cut back
 MIGRATION_LOCK = 0x50A4  # of pg_advisory_xact_lock: two daemons that start at once migrate one after the other
 
@@ -112,6 +113,7 @@ def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute(f"PRAGMA journal_size_limit = {JOURNAL_LIMIT}")
+    cursor.execute(f"PRAGMA cache_size = -{CACHE_KB}")
     _use_wal(cursor)
     cursor.close()
 

@@ -20,11 +20,15 @@ _NEWEST = (tables.runs.c.started.desc(), tables.runs.c.id.desc())
 _COUNTS = ("cycle", "scenario", "due", "sent", "landed", "failed", "dropped", "limited")
 
 
-def runs(connection: sa.Connection, limit: int | None, name: str | None) -> list[records.RunSummary]:
+def runs(
+    connection: sa.Connection, limit: int | None, name: str | None, status: str | None = None
+) -> list[records.RunSummary]:
     """Newest first, without the wide columns."""
     query = sa.select(*_SUMMARY).where(_SHOWN).order_by(*_NEWEST).limit(limit)
     if name is not None:
         query = query.where(tables.runs.c.name == name)
+    if status is not None:
+        query = query.where(tables.runs.c.status == status)
     return [records.RunSummary(*tuple(row)) for row in connection.execute(query)]
 
 

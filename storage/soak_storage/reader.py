@@ -53,6 +53,11 @@ class Reader:
         with self._reading() as connection:
             return queries.runs(connection, limit, name)
 
+    def running(self) -> list[RunSummary]:
+        """The runs that nobody has closed, newest first."""
+        with self._reading() as connection:
+            return queries.runs(connection, None, None, status="running")
+
     def run(self, run_id: int | None = None) -> RunInfo:
         """One run, by default the latest; SoakError `no_run` when there is none."""
         with self._reading() as connection:

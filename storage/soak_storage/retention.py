@@ -9,6 +9,7 @@ that is still going are never deleted.
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,8 +61,20 @@ class Phases:
 class Retention:
     """Does one small batch of what is due with each `step`; ask again while it says that there was something."""
 
-    def __init__(self, store: Store, *, retain: float, raw: float = RAW_SECONDS, rows: int = BATCH_ROWS) -> None:
-        """Delete runs that ended more than `retain` seconds ago, thin samples older than `raw` seconds."""
+    def __init__(
+        self,
+        store: Store,
+        *,
+        retain: float,
+        raw: float = RAW_SECONDS,
+        rows: int = BATCH_ROWS,
+        deleted: Callable[[int], None] = lambda _run: None,
+    ) -> None:
+        """Delete runs that ended more than `retain` seconds ago, thin samples older than `raw` seconds.
+
+        `deleted` is told of each run that is gone: for what is kept of it outside the store.
+        """
+        self._deleted = deleted
         self._store = store
         self._retain = retain
         self._raw = raw
@@ -75,9 +88,10 @@ class Retention:
             return True
         return care.give_back(self._store.engine, self._rows // 20)
 
-    def run(self, now: float) -> None:
-        """Everything that is due, batch by batch."""
-        while self.step(now):
+    def run(self, now: float, seconds: float = math.inf) -> None:
+        """Everything that is due, batch by batch, for about so many `seconds` at most."""
+        until = time.monotonic() + seconds
+        while self.step(now) and time.monotonic() < until:
             pass
 
     def finish(self) -> None:
@@ -95,7 +109,10 @@ class Retention:
             found = connection.scalar(sa.select(tables.runs.c.id).where(tables.runs.c.status == DELETING).limit(1))
             if found is None:
                 return False
-            self._sweep = not delete_some(connection, found, self._rows) or self._sweep
+            left = delete_some(connection, found, self._rows)
+            self._sweep = not left or self._sweep
+        if not left:
+            self._deleted(found)
         return True
 
     def _orphans(self, _now: float) -> bool:

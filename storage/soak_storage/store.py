@@ -142,7 +142,9 @@ class Store(Reader):
         if error is not None:
             values["error"] = self._redactor.mapping(error)
         self._update(run_id, values)
-        self._beats.pop(run_id, None)
+        with self._lock:
+            self._interner.forget_run(run_id)
+            self._beats.pop(run_id, None)
 
     def set_verdict(self, run_id: int, verdict: str, exit_code: int) -> None:
         """Also done by writing an AnalysisRow that has them."""
@@ -170,8 +172,8 @@ class Store(Reader):
         SILENT_SECONDS without a write. A run ended when it last wrote.
         """
         closed = []
-        for run in self.runs():
-            if run.status != "running" or self._has_owner(run, is_alive, host):
+        for run in self.running():
+            if self._has_owner(run, is_alive, host):
                 continue
             duration = max(0.0, run.last_write - run.started)
             error = {"code": "owner_gone", "message": "the soak process that wrote this run ended without closing it"}
@@ -199,12 +201,14 @@ class Store(Reader):
         with self.writing() as connection:
             Writer(connection, run_id, self._interner, self._redactor).write(batch)
             beat = self._beat(connection, run_id)
-        self._beats[run_id] = beat
+        if beat is not None:
+            self._beats[run_id] = beat
 
-    def _beat(self, connection: sa.Connection, run_id: int) -> float:
+    def _beat(self, connection: sa.Connection, run_id: int) -> float | None:
+        """Move a running run's last_write on, at most every BEAT_SECONDS; the new time if it was."""
         now = self._wall()
-        last = self._beats.get(run_id, 0.0)
-        if abs(now - last) < BEAT_SECONDS:
-            return last
-        connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(last_write=now))
-        return now
+        if abs(now - self._beats.get(run_id, 0.0)) < BEAT_SECONDS:
+            return None
+        running = (tables.runs.c.id == run_id) & (tables.runs.c.status == "running")
+        moved = connection.execute(sa.update(tables.runs).where(running).values(last_write=now))
+        return now if moved.rowcount else None

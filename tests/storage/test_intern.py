@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from soak_storage import Store
 from soak_storage.intern import Interner
+from soak_storage.records import AnalysisRow, SampleRow
 
 
 def stack(number: int) -> tuple[tuple[str, int, str], ...]:
@@ -47,3 +50,15 @@ def test_the_same_frames_in_another_order_are_another_stack(store: Store) -> Non
         other = interner.stack(connection, (*stack(2), *stack(1)))
         empty = interner.stack(connection, ())
     assert len({one, other, empty}) == 3
+
+
+def test_the_series_of_a_run_that_ended_are_forgotten(store: Store, begin: Callable[..., int]) -> None:
+    """A service has a run every night: what it remembers of each would grow for months."""
+    run_ids = [begin() for _ in range(3)]
+    store.write(run_ids[0], [SampleRow(0.0, "rss", "bytes", 1.0)])
+    remembered = len(store._interner._ids)
+    for run_id in run_ids:
+        store.write(run_id, [SampleRow(0.0, "rss", "bytes", 1.0)])
+        store.end_run(run_id, "completed", 1.0)
+        store.write(run_id, [AnalysisRow(1.0, {"verdict": "clean"}, None)])
+    assert len(store._interner._ids) < remembered and not store._beats

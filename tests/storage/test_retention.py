@@ -50,6 +50,17 @@ def test_an_old_run_is_deleted_with_all_that_belongs_to_it(store: Store) -> None
     assert left == {**dict.fromkeys(left, 0), "series": 1, "samples": 1}
 
 
+def test_who_keeps_something_beside_the_store_is_told(store: Store) -> None:
+    """Once, when the run is gone; a pass that may take no time does one batch."""
+    fill(store)
+    told: list[int] = []
+    retention = Retention(store, retain=30 * DAY, raw=KEEP, deleted=told.append)
+    retention.run(STARTED + 31 * DAY, seconds=0.0)
+    assert told == [] and len(store.runs()) == 1  # marked, and in no list any more
+    retention.run(STARTED + 31 * DAY)
+    assert told == [1]
+
+
 def test_a_run_is_kept_until_its_time(store: Store) -> None:
     """One second before, nothing is due."""
     fill(store)
