@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from soak.load.http1 import Http1
+    from soak.load.peer import Peer
     from soak.load.wire import Endpoint
 
 from soak.load.http1 import failure_of
@@ -22,7 +22,7 @@ class Dialler:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._tls = endpoint.context()
+        self._contexts: dict[tuple[str, ...], ssl.SSLContext | None] = {}  # by what is offered
         self._addresses: list[tuple[int, Any]] = []  # family and socket address
         self._resolving: asyncio.Task[None] | None = None
 
@@ -40,7 +40,7 @@ class Dialler:
         if self._resolving is None or self._resolving.done():
             self._resolving = asyncio.get_running_loop().create_task(self.resolve())
 
-    def dial(self, connection: Http1, receive_buffer: int | None = None) -> None:
+    def dial(self, connection: Peer, receive_buffer: int | None = None) -> None:
         """Connect; `connection.opened` or `connection.broke` tells how it went.
 
         `receive_buffer`: bytes that the kernel may hold for it; None: as usual.
@@ -48,14 +48,15 @@ class Dialler:
         loop = asyncio.get_running_loop()
         connection.dialling = loop.create_task(self._connect(loop, connection, receive_buffer))
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop, connection: Http1, receive_buffer: int | None) -> None:
+    async def _connect(self, loop: asyncio.AbstractEventLoop, connection: Peer, receive_buffer: int | None) -> None:
+        tls = self._context(connection.alpn)
         error: Exception = OSError(errno.EHOSTUNREACH, "the host has no address")
         for family, address in self._addresses:
             sock = socket.socket(family, socket.SOCK_STREAM)
             try:
                 await _connected(loop, sock, address, receive_buffer)
-                if self._tls is not None:
-                    sock = await _agreed(loop, sock, self._tls, self._endpoint.host)
+                if tls is not None:
+                    sock = await _agreed(loop, sock, tls, self._endpoint.host)
             except (OSError, ValueError) as problem:
                 sock.close()
                 error = problem
@@ -67,6 +68,11 @@ class Dialler:
                 return
         if not connection.closed:
             connection.broke(failure_of(error))
+
+    def _context(self, alpn: tuple[str, ...]) -> ssl.SSLContext | None:
+        if alpn not in self._contexts:
+            self._contexts[alpn] = self._endpoint.context(alpn)
+        return self._contexts[alpn]
 
 
 async def _connected(

@@ -17,7 +17,7 @@ from soak.load.arrivals import Arrivals, Mix, Poisson, Regular
 from soak.load.dial import Dialler
 from soak.load.external import ExternalRunner
 from soak.load.plan import LoadPlan
-from soak.load.pool import Pool
+from soak.load.pool import make_pool
 from soak.load.rounds import Rounds
 from soak.load.runners import Runner, StreamRunner, make_runner
 from soak.load.shapes import Shape
@@ -46,7 +46,7 @@ class Engine:
         self.most_in_flight = max(1, plan.max_in_flight // plan.workers)
         self.dialler = Dialler(self.endpoint)
         self.accounts = Accounts(self.now, self.dialler.refresh)
-        self.pool = Pool(self)
+        self.pool = make_pool(self)
         self.runners: list[Runner] = [make_runner(self, scenario) for scenario in plan.scenarios]
         self._schedule: list[tuple[float, int, Callable[[float], float | None]]] = []
         self._order = count()

@@ -12,7 +12,7 @@ from typing import Any
 
 import httptools
 
-from soak.load.channel import Channel
+from soak.load.peer import Peer
 
 MAX_HEAD = 256 * 1024  # of a response's status line and headers; servers' own limits are 8 to 64 KiB
 
@@ -33,7 +33,7 @@ def failure_of(error: BaseException | None) -> str:
     return "connection"
 
 
-class Http1(Channel):
+class Http1(Peer):
     """Parser glue; a subclass says what happens when a response is complete or fails."""
 
     __slots__ = (
@@ -78,9 +78,6 @@ class Http1(Channel):
 
     def responded(self) -> None:
         """A whole response arrived."""
-
-    def broke(self, kind: str) -> None:
-        """There will be no (further) response on this connection; `kind` as counted."""
 
     # Channel -------------------------------------------------------------------------------------------------------
 

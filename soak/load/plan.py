@@ -116,6 +116,7 @@ class LoadPlan:
     timeout: float = 10.0
     max_in_flight: int = 1000
     connections: str = "close-in-quiet"
+    http2: str = "off"  # "auto": the server chooses by ALPN; "on": nothing else, over http:// without asking
     workers: int = 1
     seed: int = 0
     folder: str = "."
@@ -127,7 +128,7 @@ class LoadPlan:
         load: LoadConfig = config.load
         scenarios = tuple(ScenarioPlan.from_config(scenario) for scenario in config.scenarios)
         same = ("profile", "cycle", "cycles", "quiet", "low", "high", "users", "arrivals", "timeout", "max_in_flight")
-        values: dict[str, Any] = {name: getattr(load, name) for name in (*same, "connections")}
+        values: dict[str, Any] = {name: getattr(load, name) for name in (*same, "connections", "http2")}
         return cls(
             url=config.target.url or "",
             scenarios=scenarios or (ScenarioPlan(),),

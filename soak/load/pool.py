@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from soak.load.accounts import Job
     from soak.load.engine import Engine
     from soak.load.plan import ScenarioPlan
+    from soak.load.pool2 import Pool2
+    from soak.load.wire import Fields
 
 _SAFE_TO_REPEAT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE")  # RFC 9110 section 9.2.2
 
@@ -19,11 +21,12 @@ _SAFE_TO_REPEAT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE")  # RFC 91
 class Request:
     """What a scenario sends, encoded, and what it expects."""
 
-    __slots__ = ("bodyless", "data", "heads", "repeatable", "scenario")
+    __slots__ = ("bodyless", "data", "fields", "heads", "repeatable", "scenario")
 
-    def __init__(self, scenario: ScenarioPlan, data: bytes) -> None:
+    def __init__(self, scenario: ScenarioPlan, data: bytes, fields: Fields = ()) -> None:
         self.scenario = scenario
         self.data = data
+        self.fields = fields  # for HTTP/2
         self.heads = Heads()
         self.bodyless = scenario.method == "HEAD"
         self.repeatable = scenario.method in _SAFE_TO_REPEAT
@@ -77,6 +80,15 @@ class PooledConnection(Http1):
         job, self.job = self.job, None
         self.abort()
         self.pool.lost(self, job, kind)
+
+
+def make_pool(engine: Engine) -> Pool | Pool2:
+    """The pool of the protocol that the plan asks for."""
+    if engine.plan.http2 == "off" or (engine.plan.http2 == "auto" and not engine.endpoint.tls):
+        return Pool(engine)
+    from soak.load.pool2 import Pool2  # brings h2, which HTTP/1.1 does without
+
+    return Pool2(engine)
 
 
 class Pool:

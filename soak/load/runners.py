@@ -12,7 +12,7 @@ from soak.load.single import Singles
 from soak.load.sse_stream import SseStream
 from soak.load.stream import Stream
 from soak.load.websocket import WebSocketStream, upgrade_headers
-from soak.load.wire import encode
+from soak.load.wire import encode, fields
 
 if TYPE_CHECKING:
     from soak.load.accounts import Job
@@ -39,7 +39,8 @@ class HttpRunner:
     def __init__(self, engine: Engine, scenario: ScenarioPlan) -> None:
         head, body = encode(engine.endpoint, scenario.method, scenario.path, scenario.headers, scenario.body)
         self._pool = engine.pool
-        self._request = Request(scenario, head + body)
+        values = (scenario.method, scenario.path, scenario.headers, scenario.body)
+        self._request = Request(scenario, head + body, fields(engine.endpoint, *values))
         self._hostile = _singles(engine, scenario, head + body)
 
     def start(self, job: Job, fault: str | None) -> None:

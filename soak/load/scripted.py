@@ -93,7 +93,7 @@ class ScriptedRunner:
         self._core = CoreTransport(engine)
         self._transport: httpx.AsyncBaseTransport = self._core
         if scenario.client == "httpx":
-            self._transport = httpx.AsyncHTTPTransport()
+            self._transport = httpx.AsyncHTTPTransport(http2=engine.plan.http2 != "off")
         self._tasks: set[asyncio.Task[None]] = set()
         self._kinds: set[str] = set()
         self._number = engine.worker - engine.plan.workers

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from soak import __version__
 from soak.errors import SoakError
 
+_OF_THE_CONNECTION = ("host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade")
 _SAFE = "/%:@!$&'()*+,;=-._~?#[]"  # characters of a path and query that are sent as they were written
 
 
@@ -41,12 +42,12 @@ class Endpoint:
         """The request target of `path`: under the prefix, escaped where it has to be."""
         return quote(self.prefix + (path if path.startswith("/") else f"/{path}"), safe=_SAFE).split("#")[0]
 
-    def context(self) -> ssl.SSLContext | None:
+    def context(self, alpn: Sequence[str] = ("http/1.1",)) -> ssl.SSLContext | None:
         """TLS settings, None for plain HTTP; SSL_CERT_FILE names further authorities, as everywhere."""
         if not self.tls:
             return None
         context = ssl.create_default_context()
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(alpn)
         return context
 
 
@@ -54,12 +55,36 @@ def encode(
     endpoint: Endpoint, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
 ) -> tuple[bytes, bytes]:
     """Head and body of an HTTP/1.1 request; the user's headers win over our own."""
-    fields = {"Host": endpoint.authority, "User-Agent": f"soak/{__version__}", "Accept": "*/*"}
-    if body or method in ("POST", "PUT", "PATCH"):
-        fields["Content-Length"] = str(len(body))
-    given = {name.lower() for name in headers}
-    merged = {name: value for name, value in fields.items() if name.lower() not in given} | dict(headers)
+    merged = {**({} if _named(headers, "host") else {"Host": endpoint.authority}), **_merged(method, headers, body)}
     lines = [f"{method} {endpoint.target(path)} HTTP/1.1", *(f"{name}: {value}" for name, value in merged.items())]
     if any("\r" in line or "\n" in line for line in lines):
         raise SoakError("load_header", path=path)
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8"), body
+
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+def fields(endpoint: Endpoint, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Fields:
+    """The same request for HTTP/2 (RFC 9113, section 8.3): what belongs to a connection is left out."""
+    pseudo = {
+        ":method": method,
+        ":scheme": "https" if endpoint.tls else "http",
+        ":authority": _named(headers, "host") or endpoint.authority,
+        ":path": endpoint.target(path),
+    }
+    merged = {name.lower(): value for name, value in _merged(method, headers, body).items()}
+    own = {name: value for name, value in merged.items() if name not in _OF_THE_CONNECTION}
+    return tuple((name.encode(), value.encode()) for name, value in (pseudo | own).items())
+
+
+def _merged(method: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+    """The user's headers and those of ours that they do not replace."""
+    ours = {"User-Agent": f"soak/{__version__}", "Accept": "*/*"}
+    if body or method in ("POST", "PUT", "PATCH"):
+        ours["Content-Length"] = str(len(body))
+    return {name: value for name, value in ours.items() if _named(headers, name) is None} | dict(headers)
+
+
+def _named(headers: Mapping[str, str], wanted: str) -> str | None:
+    return next((value for name, value in headers.items() if name.lower() == wanted.lower()), None)
