@@ -66,6 +66,11 @@ class LoadConfig:
         "our own keep-alive connections are in the target's counts",
         default="close-in-quiet",
     )
+    http2: str = key(
+        Choice(("off", "auto", "on")),
+        "of kind http; auto: the server of an https target chooses (ALPN), on: nothing else, also over http",
+        default="off",
+    )
     stop: str = key(Choice(("cycles", "decided")), "decided: end as soon as the verdict is sure", default="cycles")
 
 
