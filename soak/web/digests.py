@@ -26,7 +26,7 @@ class Digests:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: OrderedDict[tuple[int, str | None], dict[str, Any] | None] = OrderedDict()
-        self._last: tuple[list[tuple[int, str | None]], dict[str, Any]] = ([], {})  # the view made last
+        self._last: tuple[list[tuple[int, str | None]] | None, dict[str, Any]] = (None, {})  # the view made last
 
     def view(self, name: str | None) -> dict[str, Any]:
         """Findings of the target `name` (None: that of the latest run) with their history, and growth per run."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 from soak.alerts import findings_of
 from soak.web.views import MOST_POINTS, curves_view
-from soak_storage import Store
+from soak_storage import Store, open_store
 from soak_storage.alerts import Alerts, Finding
 from soak_storage.records import LoadWindowRow, SampleRow
 from tests.report.runs import MB, STARTED, Plan
@@ -89,6 +90,15 @@ def test_findings_have_a_history(serve: Serve, store: Store) -> None:
     (heap,) = [one for one in served.json("/api/findings?name=history")["findings"] if one["series"] == "python_heap"]
     assert heap["present"] and heap["last"]["id"] == again
     assert served.json("/api/findings?name=nobody")["findings"] == []
+
+
+def test_an_empty_store_has_pages_too(serve: Serve, tmp_path: Path) -> None:
+    """Nothing was soaked yet: every list is there and empty."""
+    with open_store(f"sqlite:///{tmp_path}/soak.db") as empty:
+        served = serve(behind=empty)
+        assert served.json("/api/runs") == {"total": 0, "offset": 0, "runs": []}
+        assert served.json("/api/findings") == {"name": None, "names": [], "findings": [], "series": []}
+        assert served.json("/api/alerts") == {"alerts": []}
 
 
 def test_an_alert_is_acknowledged_with_name_and_note(serve: Serve, store: Store, leaky: int) -> None:

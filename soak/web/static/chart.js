@@ -199,7 +199,7 @@ export function ticks(low, high, wanted = 4) {
   if (!(high > low)) return [low];
   const rough = (high - low) / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999);
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999);
   const found = [];
   for (let place = Math.ceil(low / step); place * step <= high + step * 1e-9; place += 1) found.push(place * step);
   return found;
@@ -254,7 +254,7 @@ function slope(chart, axes) {
 
 const floors = (chart, axes) =>
   (chart.judged?.floors ?? []).map(([t, value, used], place) =>
-    value === null ? null : s("circle", { class: used ? "floor" : "floor left", cx: axes.x(t), cy: axes.y(value), r: 3.2 }, s("title", null, `trough ${place + 1}: ${amount(value, chart.unit)}`)));
+    value === null || (!used && t > (chart.points.at(-1)?.[0] ?? 0)) ? null : s("circle", { class: used ? "floor" : "floor left", cx: axes.x(t), cy: axes.y(value), r: 3.2 }, s("title", null, `trough ${place + 1}: ${amount(value, chart.unit)}`)));
 
 const marks = (run, axes) =>
   run.segments.map(([t, why]) => s("line", { class: "segment", x1: axes.x(t), x2: axes.x(t), y1: TOP, y2: HEIGHT - BOTTOM }, s("title", null, `new segment: ${why}`)));

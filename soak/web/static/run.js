@@ -4,7 +4,7 @@ import { ask, h, put, table } from "./dom.js";
 import { Chart } from "./chart.js";
 import { finding } from "./finding.js";
 import { strip } from "./strip.js";
-import { amount, duration, interval, moment, rate, short, verdict } from "./words.js";
+import { amount, duration, interval, moment, plural, rate, short, verdict } from "./words.js";
 
 export async function start(content, id) {
   const head = h("header");
@@ -19,6 +19,7 @@ export async function start(content, id) {
   put(content, head, now, findings, h("section", { "aria-label": "Curves" }, h("h2", null, "Curves"), legend(), grid, more), h("section", { "aria-label": "Load" }, h("h2", null, "Load"), load), series, evidence);
 
   const charts = new Map();
+  const elsewhere = new Set(); // series that are not shown unasked
   let view = await ask(`/api/runs/${id}`);
   const shared = () => ({ ...view.run, gaps: view.gaps, segments: view.segments, end: endOf(view) });
   const rates = new Chart("requests per second", "rate", { kind: "lines" });
@@ -82,7 +83,9 @@ export async function start(content, id) {
       status: (status) => status.run?.run_id === id && put(now, ...strip(status.run, { quiet: view.run.quiet_seconds / view.run.cycle_seconds })),
       changed: again,
       points: ({ series: fresh, load: windows }) => {
-        if (!charts.size && Object.keys(fresh).length) curves();
+        const unknown = Object.keys(fresh).filter((name) => !charts.has(name) && !elsewhere.has(name));
+        unknown.forEach((name) => elsewhere.add(name)); // those that are asked for and do not come
+        if (unknown.length) curves();
         for (const [name, rows] of Object.entries(fresh)) charts.get(name)?.add(rows);
         rates.add(windows);
       },
@@ -134,7 +137,7 @@ function seriesOf(view) {
       h("td", { class: "num" }, rate(row.growth_per_hour, row.unit).replace(/\/h$/, "")),
       h("td", { class: "num" }, interval(row.ci95, row.unit)),
       ...["limit_per_hour", "detectable_per_hour", "floor", "peak"].map((key) => h("td", { class: "num" }, amount(row[key], row.unit))),
-      h("td", null, row.limit_per_hour === null ? h("span", { class: "note" }, "no limit") : h("span", { class: row.gates ? row.verdict : "note" }, row.accepted ? "accepted" : row.verdict, row.cycles_needed && row.verdict === "inconclusive" ? `, ${row.cycles_needed} more cycles` : ""))));
+      h("td", null, row.limit_per_hour === null ? h("span", { class: "note" }, "no limit") : h("span", { class: row.gates ? row.verdict : "note" }, row.accepted ? "accepted" : row.verdict, row.cycles_needed && row.verdict === "inconclusive" ? `, ${plural(row.cycles_needed, "more cycle")}` : ""))));
   return [h("h2", null, "Series"), h("div", { class: "card" }, table("Series", head, body))];
 }
 
