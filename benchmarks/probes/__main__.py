@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 
 from benchmarks.probes.calls import kernel, measure
 from benchmarks.probes.guests import guest
+from benchmarks.probes.watching import watch
 
 GOALS = {1: 0.5, 50: 3.0}  # processes: percent of one core at one sample a second
 
@@ -33,19 +33,11 @@ def watching(seconds: int) -> None:
     print(f"{'processes':<12}{'soak':>9}{'goal':>9}{'psrecord':>11}{'ratio':>9}{'soak MB':>10}")
     for count, goal in GOALS.items():
         with guest(forks=count - 1) as pid:
-            ours, memory = _watch("soak", pid, seconds)
-            theirs = _watch("psrecord", pid, seconds)[0] if have else None
+            ours, memory = watch("soak", pid, seconds)
+            theirs = watch("psrecord", pid, seconds)[0] if have else None
         peer = "not here" if theirs is None else f"{theirs:.3f} %"
         ratio = "-" if theirs is None else f"{theirs / ours:.1f} x"
         print(f"{count:<12}{f'{ours:.3f} %':>9}{f'{goal} %':>9}{peer:>11}{ratio:>9}{memory / 2**20:>10.1f}")
-
-
-def _watch(who: str, pid: int, seconds: int) -> tuple[float, int]:
-    """Percent of one core and bytes of memory that the watching took."""
-    command = [sys.executable, "-m", "benchmarks.probes.watch", who, str(pid), str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    cpu, memory = done.stdout.split()
-    return float(cpu) / seconds * 100, int(memory)
 
 
 def main() -> None:

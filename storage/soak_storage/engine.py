@@ -23,7 +23,7 @@ from soak.errors import SoakError
 
 HEAD = "0002"  # the newest file in migrations/versions; a test holds the two together
 BUSY_SECONDS = 10.0
-CACHE_KB = 512  # of pages per connection, where SQLite would take 2 MB: a batch touches a page or two of each series
+CACHE_KB = 256  # of pages per connection, where SQLite would take 2 MB: a batch touches a page or two of each series
 JOURNAL_LIMIT = 16 << 20  # bytes to which a -wal file that a long reader let grow is cut back
 MIGRATION_LOCK = 0x50A4  # of pg_advisory_xact_lock: two daemons that start at once migrate one after the other
 
