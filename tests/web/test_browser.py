@@ -126,7 +126,7 @@ def test_a_curve_is_read_with_the_keyboard(serve: Serve, leaky: int) -> None:
         page.keyboard.press("Home")
         wait_until(lambda: "cycle 1" in page.text_content(".readout >> nth=0"))
         page.keyboard.press("ArrowRight")
-        page.wait_for_selector(".cursor")
+        page.wait_for_selector(".cursor", state="attached")
         page.keyboard.press("Tab")
         page.click("summary >> text=More series")
         assert watched.errors == []

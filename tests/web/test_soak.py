@@ -1,0 +1,23 @@
+"""The dashboard soaked by soak: fifty listeners that hang up leave nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.web.listeners import LISTENERS, figures, soak_dashboard
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def test_listeners_leave_no_descriptor_task_or_thread(tmp_path: Path) -> None:
+    """Eight cycles of ten seconds, every listener gone after three: no growth of what can be counted."""
+    report = soak_dashboard(tmp_path, cycle=10, cycles=8, hold=3, growth="2MB/cycle")
+    (listen,) = [one for one in report["load"]["scenarios"] if one["name"] == "listen"]
+    assert listen["faulted"] >= 8 * LISTENERS, "all of them were there, and all of them hung up"
+    found = figures(report)
+    for name in ("fds", "sockets", "threads", "tasks"):
+        growth, _, _, verdict = found[name]
+        assert verdict == "clean" and growth == pytest.approx(0.0, abs=0.05), (name, found[name])
+    assert report["verdict"] in ("clean", "inconclusive"), report["summary"]
