@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from soak_probes import Excluded, Observer, Process, ProcessTree
+from soak_probes import NO_RIGHTS, Excluded, Observer, Process, ProcessTree
 from soak_probes.slots import Recycled
 from soak_storage.records import EventRow, ProcessRow, Record, SampleRow
 
@@ -27,6 +27,7 @@ class Sampler:
         self._next = 0
         self._last: float | None = None
         self._seen: dict[tuple[int, int], ProcessRow] = {}
+        self._refused: set[str] = set()
         self.rss: float | None = None
 
     @property
@@ -62,13 +63,18 @@ class Sampler:
         if self._last is not None and t - self._last > LATE * self._interval:
             yield EventRow("gap", self._last, t, {"why": "samples_late"})
         self._next = int(t // self._interval) + 1
+        known = len(self._refused)
         for reading in self._observer.sample(deep=deep, details=len(self.processes) > 1):
             if self._agents and reading.name in FROM_INSIDE:
                 continue
             gates = reading.process == "total" and reading.name in GATING
+            if reading.value is None and reading.process == "total" and (reading.why or "").endswith(NO_RIGHTS):
+                self._refused.add(reading.name)
             yield SampleRow(t, reading.name, reading.unit, reading.value, reading.process, reading.cost_us, gates)
             if reading.name == "rss" and gates:
                 self.rss = reading.value
+        if len(self._refused) > known:
+            yield EventRow("refused", t, None, {"series": sorted(self._refused), "why": NO_RIGHTS}, key="target")
         before, self._last = self._last or 0.0, t
         yield from self._processes(t, before, segment)
 

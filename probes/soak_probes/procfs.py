@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from soak_probes.reading import Missing, ProcessGone, Refused
+from soak_probes.reading import NO_RIGHTS, Missing, ProcessGone, Refused
 
 _PAGE = 4096
 _BIG = 1 << 16
@@ -117,6 +117,6 @@ class _as_reasons:
         if isinstance(error, ProcessLookupError):
             raise ProcessGone(self._what) from None
         if isinstance(error, PermissionError):
-            raise Refused(f"{Path(self._what).name} of this process may not be read by this user") from None
+            raise Refused(f"{Path(self._what).name} of this process {NO_RIGHTS}") from None
         if isinstance(error, OSError):
             raise Refused(f"{Path(self._what).name}: {error.strerror}") from None

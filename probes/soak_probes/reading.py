@@ -32,6 +32,9 @@ class Excluded:
 NOTHING_EXCLUDED = Excluded()
 
 
+NO_RIGHTS = "may not be read by this user"  # ends what a refusal for lack of rights says
+
+
 class Refused(Exception):
     """A reading cannot be had: it becomes a gap with this reason, never a zero."""
 

@@ -19,6 +19,7 @@ def gather(data: RunData, load: dict[str, Any]) -> list[Evidence]:
     found = [
         _cycles(data),
         _samples(data),
+        _refused(data),
         load_not_landed(load["due"], load["landed"] + load["faulted"]),
         outages([(event.t0, event.t1) for event in data.of_kind("outage")], run_seconds(data)),
         generator_limited(sum(window.limited for window in data.windows), len(data.windows)),
@@ -56,6 +57,15 @@ def _samples(data: RunData) -> Evidence | None:
     interval = data.config("sample", "interval")
     step = float(interval) if isinstance(interval, int | float) else float(np.median(np.diff(times)))
     return missing_samples(times, values, data.cycle_seconds, data.complete, step)
+
+
+def _refused(data: RunData) -> Evidence | None:
+    """Series that the kernel shows only to the target's user or with CAP_SYS_PTRACE: nothing is said of them."""
+    names = sorted({str(name) for event in data.of_kind("refused") for name in event.detail.get("series", [])})
+    if not names:
+        return None
+    message = f"{', '.join(names)} of the target may not be read by this user and were not judged"
+    return Evidence("series_refused", f"{message}: soak as the target's user, or give soak CAP_SYS_PTRACE", True, False)
 
 
 def _planned_restarts(data: RunData) -> int:

@@ -105,6 +105,8 @@ def _judge_one(data: RunData, info: SeriesInfo, memory: str) -> Judged:
         values = without_agent(data, times, values)
     if limit is None:
         return Judged(info, times, values, None, None, _row(data, info, values, None, None, ["no_limit"]))
+    if _refused(data, info, values):  # more cycles would not decide it, so it decides nothing
+        return Judged(info, times, values, None, limit, _row(data, info, values, None, limit, ["refused"]))
     tracer = tracer_growth(data) if info.name in FROM_OUTSIDE and info.process == TOTAL else 0.0
     kind: Kind = "bytes" if info.unit == "bytes" else "count"
     verdict = judge(
@@ -125,6 +127,12 @@ def _judge_one(data: RunData, info: SeriesInfo, memory: str) -> Judged:
         row["gates"] = False
         row["warnings"].append("tracer_inflates")
     return Judged(info, times, values, verdict, limit, row, floors)
+
+
+def _refused(data: RunData, info: SeriesInfo, values: Floats) -> bool:
+    """Whether not one value could be had for lack of rights."""
+    names = {name for event in data.of_kind("refused") for name in event.detail.get("series", [])}
+    return info.name in names and not np.isfinite(values).any()
 
 
 def _floors(data: RunData, times: Floats, values: Floats, count: int) -> tuple[Floor, ...]:

@@ -14,6 +14,7 @@ WARNINGS = {
     "flush_not_in_step": "something flushes out of step with the cycles",
     "tracer_inflates": "tracemalloc inflates it: python_heap decides",
     "no_limit": "no limit is set for it",
+    "refused": "it may not be read by this user",
     "stepped": "one step, not a slope",
 }
 TITLES = {

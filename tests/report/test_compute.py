@@ -150,6 +150,18 @@ def test_load_that_did_not_land_withdraws_clean(store: Store) -> None:
     assert "load_not_landed" in [one["code"] for one in report["evidence"]]
 
 
+def test_series_that_may_not_be_read_decide_nothing_and_are_named_with_the_mend(store: Store) -> None:
+    """Another user's target: the rest is judged, and no number of cycles would decide what is refused."""
+    refused = [SampleRow(float(t), "tmp_files", "count", None, gates=True) for t in range(480)]
+    told = EventRow("refused", 0.0, None, {"series": ["tmp_files"], "why": "x"}, key="target")
+    report = compute(store, make_run(store, Plan(extra=[*refused, told])))
+    assert report["verdict"] == "clean"
+    (row,) = [row for row in report["series"] if row["name"] == "tmp_files"]
+    assert (row["samples"], row["gates"], row["warnings"], row["cycles_needed"]) == (0, False, ["refused"], None)
+    (said,) = [one for one in report["evidence"] if one["code"] == "series_refused"]
+    assert "tmp_files" in said["message"] and "CAP_SYS_PTRACE" in said["message"]
+
+
 def test_gap_is_said_and_not_filled_in(store: Store) -> None:
     """Half of the samples missing withdraw clean; the gap stands in the report with both its ends."""
     gap = EventRow("gap", 120.0, 360.0, {"why": "samples_late"})

@@ -15,6 +15,7 @@ store, which `soak db export` writes out; gaps and restarts are in `report.json`
 """
 MEANINGS = {
     "agent": "what soak did in a target that ran already, such as how its agent got in, and what stays there",
+    "capacity": "where the target broke in a search for its capacity, and why; no reason: it has not broken",
     "check": "a check changed its state: healthy, degraded, unhealthy",
     "exit": "the target ended by itself: exit code or signal",
     "fault": "a fault was done to the target, and how long it took to answer again",
@@ -25,6 +26,7 @@ MEANINGS = {
     "outage": "a scenario could not reach the target",
     "reading_gap": "the reading of one trough is missing",
     "recycled": "a worker was replaced by its own server, and whatever it had leaked went with it",
+    "refused": "series that may not be read by this user: they are gaps",
     "restart": "the target was started again or came back; a new segment begins",
     "state": "a probe of kind state saw another value",
 }
