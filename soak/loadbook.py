@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from soak.load import Histogram, LoadDelta
 from soak_storage.records import EventRow, LoadCycleRow, LoadWindowRow, Record
 
+REMEMBERED = 4096  # windows; those of the last seconds, whatever the number of workers and scenarios
+
 
 @dataclass(slots=True)
 class _Sums:
@@ -70,6 +72,7 @@ class LoadBook:
         self._window_seconds = window_seconds
         self._open: dict[tuple[int, str], _Sums] = {}
         self._windows: dict[tuple[str, int], LoadWindowRow] = {}
+        self._begun: dict[tuple[str, int], None] = {}  # scenario and millisecond of the last windows
         self.due = 0
         self.landed = 0
         self.failed = 0
@@ -97,11 +100,24 @@ class LoadBook:
         if last is not None and (last.cycle, last.phase) == (new.cycle, new.phase):
             new = _joined(last, new)
         elif last is not None:
-            yield last
+            yield self._apart(last)
         if new.t1 - new.t0 >= self._window_seconds:
-            yield new
+            yield self._apart(new)
         else:
             self._windows[key] = new
+
+    def _apart(self, window: LoadWindowRow) -> LoadWindowRow:
+        """The window, a millisecond later for each one of its scenario that another worker began in the same one.
+
+        The store knows windows by scenario and millisecond: two workers that begin together would overwrite each other.
+        """
+        begin = round(window.t0 * 1e3)
+        while (window.scenario, begin) in self._begun:
+            begin += 1
+        self._begun[window.scenario, begin] = None
+        while len(self._begun) > REMEMBERED:
+            del self._begun[next(iter(self._begun))]
+        return window if begin == round(window.t0 * 1e3) else replace(window, t0=begin / 1e3)
 
     def _window(self, delta: LoadDelta) -> LoadWindowRow:
         return LoadWindowRow(
@@ -120,7 +136,7 @@ class LoadBook:
 
     def windows(self) -> Iterator[LoadWindowRow]:
         """The windows that are not full yet; for the end of a run."""
-        yield from self._windows.values()
+        yield from map(self._apart, self._windows.values())
         self._windows.clear()
 
     def unanswered(self, cycle: int) -> str | None:

@@ -93,7 +93,7 @@ class Session:
         self._agent_dir = make_agent_folder()
         target = TargetPart(self.state, self._agent_dir)
         samples = SamplePart(self.state, target)
-        self._load = LoadPart(self.state, plan)
+        self._load = LoadPart(self.state, plan, samples)
         self._cycles = CyclePart(self.state, self._load)
         status = StatusPart(self.state, self._load, samples)
         beside = parts_beside(self.state, target, samples)

@@ -24,6 +24,16 @@ def test_windows_are_joined_up_to_their_length_and_never_across_a_phase() -> Non
     ]
 
 
+def test_windows_of_two_workers_never_have_one_key() -> None:
+    """Both begin at 0: the store knows a window by scenario and millisecond, and keeps both."""
+    book = LoadBook(cycle_seconds=10.0, quiet_seconds=2.0)
+    rows = [row for t in range(8) for worker in (0, 1, 2) for row in book.add([delta(float(t), worker=worker)])]
+    windows = [row for row in rows if isinstance(row, LoadWindowRow)]
+    assert len({round(row.t0 * 1e3) for row in windows}) == len(windows) == 24
+    assert all(abs(row.t0 - round(row.t0)) < 0.003 and row.t0 < row.t1 for row in windows)
+    assert sum(row.landed for row in windows) == 240
+
+
 def test_a_cycle_is_summed_by_scenario_and_corrected_by_a_late_delta() -> None:
     """A delta that comes after its cycle was closed is in the row that is written when the next cycle closes."""
     book = LoadBook(cycle_seconds=10.0, quiet_seconds=2.0)

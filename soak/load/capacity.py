@@ -114,6 +114,7 @@ class CapacityWatch:
             "reason": found.reason,
             "measured": found.measured,
             "recovery_seconds": self.recovery_s,
+            "sentence": self.sentence(),
         }
 
     def sentence(self) -> str:

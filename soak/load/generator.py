@@ -94,6 +94,7 @@ class LoadGenerator:
         self._successor: LoadPlan | None = None
         self.capacity = CapacityWatch(plan.shape(), plan.cycle) if plan.profile == "capacity" else None
         self._stopping = False
+        self._unread: list[LoadDelta] = []  # what arrived while `stop` waited
         self._epoll = select.epoll()
 
     def fileno(self) -> int:
@@ -118,13 +119,7 @@ class LoadGenerator:
 
     def poll(self) -> list[LoadDelta]:
         """What happened since the last call; never blocks. A worker that died is replaced, its gap is in `gaps`."""
-        deltas: list[LoadDelta] = []
-        for fd, _ in self._epoll.poll(0):
-            worker = self._workers[fd]
-            arrived, ended = worker.read()
-            deltas += arrived
-            if ended:
-                deltas += self._ended(worker)
+        deltas, self._unread = [*self._unread, *self._read(0.0)], []
         if self.capacity is not None:
             self._watch(self.capacity, deltas)
         now = time.monotonic()
@@ -137,6 +132,17 @@ class LoadGenerator:
         """For the capacity profile: the target uses this share (0 to 1) of the memory that it may use."""
         if self.capacity is not None:
             self.capacity.memory(time.monotonic() - self._zero, share)
+
+    def _read(self, timeout: float) -> list[LoadDelta]:
+        """What the workers have to say within `timeout` seconds; those that have ended are reaped or replaced."""
+        deltas: list[LoadDelta] = []
+        for fd, _ in self._epoll.poll(timeout):
+            worker = self._workers[fd]
+            arrived, ended = worker.read()
+            deltas += arrived
+            if ended:
+                deltas += self._ended(worker)
+        return deltas
 
     def _watch(self, capacity: CapacityWatch, deltas: list[LoadDelta]) -> None:
         """When the target breaks: go on with the lowest rate to the end of the next cycle, and see it recover."""
@@ -152,18 +158,17 @@ class LoadGenerator:
     def stop(self, timeout: float = 5.0) -> None:
         """End the load: waits until the workers have reported and ended, kills those that have not by `timeout`.
 
-        What they reported meanwhile is in the pipes: a last `poll` returns it and reaps them.
+        What they report meanwhile is read, or a full pipe would keep them; a last `poll` returns it.
         """
         self._stopping = True
         self._due.clear()
         for worker in self._workers.values():
             worker.ask_to_stop()
         deadline = time.monotonic() + timeout
+        while self._workers and (left := deadline - time.monotonic()) > 0:
+            self._unread += self._read(left)
         for worker in self._workers.values():
-            try:
-                worker.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
+            worker.process.kill()
 
     def close(self) -> None:
         """Kill and reap whatever is left."""

@@ -43,7 +43,7 @@ _ORDER = ("growth", "oom", "peak", "ceiling", "cleanup", "errors", "latency", "c
 def compute(store: Store, run_id: int | None) -> dict[str, Any]:
     """The report.json of the contract, with more keys beside it; `run_id` None is the latest run."""
     data = read_run(store, run_id)
-    load = load_section(data.load)
+    load = load_section(data.load, data.of_kind("capacity"))
     found = evidence.gather(data, load)
     series = [_weighed(one, found) for one in judge_series(data)]
     checks = cleanup(data, series)

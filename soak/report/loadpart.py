@@ -6,14 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from soak.load.histogram import Histogram, merged
-from soak_storage.records import LoadCycleRow
+from soak_storage.records import EventRow, LoadCycleRow
 
 
-def load_section(rows: Sequence[LoadCycleRow]) -> dict[str, Any]:
-    """What was due, sent, landed and failed, and how long it took, over all and per scenario."""
+def load_section(rows: Sequence[LoadCycleRow], capacity: Sequence[EventRow] = ()) -> dict[str, Any]:
+    """What was due, sent, landed and failed, and how long it took, over all and per scenario.
+
+    `breaking_point`: what a search for the capacity has found so far; None for other profiles.
+    """
     names = sorted({row.scenario for row in rows})
     return {
         **_sums(rows),
+        "breaking_point": dict(capacity[-1].detail) if capacity else None,
         "scenarios": [{"name": name, **_sums([row for row in rows if row.scenario == name])} for name in names],
         "cycles": [
             {"cycle": cycle, **_sums([row for row in rows if row.cycle == cycle])}

@@ -257,6 +257,7 @@ def _rest(report: dict[str, Any]) -> list[RenderableType]:
             *_cleanup(report),
             *service_lines(report),
             _load(report["load"]),
+            *_breaking_point(report["load"]),
             observer_line(report["observer"]),
             *(f"Agent: {note}." for note in report["observer"].get("notes", [])),
         )
@@ -290,6 +291,11 @@ def _load(load: dict[str, Any]) -> str:
     landed = f"{load['landed']:,} of {load['due']:,} requests landed, {plural(load['errors'], 'error')}"
     broken = f", {load['faulted']:,} broken on purpose" if load["faulted"] else ""
     return f"Load: {landed}{broken}{'; ' + times if times else ''}."
+
+
+def _breaking_point(load: dict[str, Any]) -> list[str]:
+    found = load.get("breaking_point")
+    return [f"Capacity: {found['sentence']}."] if found else []
 
 
 def observer_line(observer: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import select
-import socket
 import ssl
 import subprocess
 import threading
@@ -18,6 +17,9 @@ import uvloop
 
 from soak.load import Histogram, LoadDelta, LoadGenerator, LoadPlan
 from soak.load.engine import Engine
+from tests.common import free_port
+
+__all__ = ["Client", "Handler", "Outcome", "WireServer", "certificate", "drive", "free_port", "hello", "run", "serve"]
 
 Handler = Callable[["Client"], Awaitable[None]]
 
@@ -131,13 +133,6 @@ async def hello(client: Client) -> None:
     while True:
         await client.head()
         await client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
@@ -16,7 +17,7 @@ import pytest
 
 from soak.errors import SoakError
 from soak.load import LoadDelta, LoadGenerator, LoadPlan, ScenarioPlan
-from tests.load.conftest import Outcome, WireServer, hello, run
+from tests.load.conftest import Client, Outcome, WireServer, hello, run
 
 Serve = Callable[..., WireServer]
 
@@ -105,6 +106,47 @@ def test_a_parent_that_does_not_listen_loses_nothing(serve: Serve) -> None:
         assert Outcome(deltas).total("landed") == 120
     finally:
         generator.close()
+
+
+def test_stop_reads_what_the_workers_still_have_to_say(serve: Serve) -> None:
+    """More than a pipe holds, and nobody has polled: stop neither hangs nor loses any of it."""
+    names = [f"scenario-{number:03}-{'x' * 400}" for number in range(200)]
+    scenarios = tuple(ScenarioPlan(name, rate=5.0) for name in names)
+    generator = LoadGenerator(LoadPlan(serve(hello).url, scenarios, cycle=60.0, quiet=5.0))
+    generator.start(time.monotonic())
+    try:
+        assert select.select([generator], [], [], 30)[0]
+        time.sleep(1.5)
+        generator.stop(30.0)
+        outcome = Outcome(generator.poll())
+        assert not generator.running
+        assert outcome.total("due") == outcome.total("sent") > 100
+        assert outcome.total("landed") + outcome.counts("faulted").get("cut_off", 0) == outcome.total("sent")
+        assert outcome.errors == {}
+    finally:
+        generator.close()
+
+
+def test_what_was_under_way_when_the_load_was_stopped_is_no_error(serve: Serve) -> None:
+    """A target that takes its time: its requests are cut off, and counted as that."""
+
+    async def slowly(client: Client) -> None:
+        await client.head()
+        await asyncio.sleep(30)
+
+    generator = LoadGenerator(LoadPlan(serve(slowly).url, (ScenarioPlan(rate=20),), cycle=60.0, quiet=5.0))
+    generator.start(time.monotonic())
+    deltas: list[LoadDelta] = []
+    try:
+        while not Outcome(deltas).total("sent"):
+            select.select([generator], [], [], 2)
+            deltas += generator.poll()
+        generator.stop()
+        outcome = Outcome(deltas + generator.poll())
+    finally:
+        generator.close()
+    assert outcome.errors == {}
+    assert outcome.counts("faulted") == {"cut_off": outcome.total("sent")}
 
 
 PARENT = """
