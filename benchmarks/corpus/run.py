@@ -1,0 +1,47 @@
+"""`python -m benchmarks.corpus.run [--only leaky|fixed|benign] [CASE ...]`: a row for each run, and the score.
+
+Two minutes and more for each version; 1 when a report is missing, an innocent one is accused, or a leak is not found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.corpus.running import Scored, cases, run
+
+HERE = Path(__file__).parent
+HEAD = "| case | resource | version | verdict | leaking | rank | |\n|---|---|---|---|---|---|---|"
+
+
+def main() -> int:
+    """Run what is wanted, so many at a time, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", default=str(HERE), help="folder with a folder for each case")
+    parser.add_argument("--soak", default=shutil.which("soak") or str(Path(sys.executable).parent / "soak"))
+    parser.add_argument("--only", choices=["leaky", "fixed", "benign"])
+    parser.add_argument("--parallel", type=int, default=2, help="runs at a time; they mostly wait")
+    parser.add_argument("--cache", default=str(Path.home() / ".cache/soak-corpus"), help="folder for environments")
+    parser.add_argument("--out", default="corpus-out", help="folder for runs and reports")
+    parser.add_argument("cases", nargs="*")
+    args = parser.parse_args()
+    chosen = [case for case in cases(Path(args.corpus)) if not args.cases or case.facts["id"] in args.cases]
+    jobs = [(case, which) for case in chosen for which in case.versions() if args.only in (None, which)]
+    out, cache = Path(args.out).resolve(), Path(args.cache).expanduser().resolve()
+    print(HEAD, flush=True)
+    with ThreadPoolExecutor(args.parallel) as pool:
+        waiting = [pool.submit(run, case, which, args.soak, cache, out) for case, which in jobs]
+        done: list[Scored] = []
+        for future in waiting:
+            done.append(future.result())
+            print(done[-1].line(), flush=True)
+    good = sum(one.good() for one in done)
+    print(f"{good} of {len(done)} as expected")
+    return 0 if good == len(done) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""`python -m benchmarks.suites.run [--python PATH] [SUITE ...]`: the table; 1 when a test breaks beside the agent."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.suites.running import FRAMEWORKS, STANDARD, Compared, framework, has_tests, standard
+
+# The test that lists its own descriptors and finds the agent's among them: docs/guest-safety.md says so.
+KNOWN = ("test_pass_fds_redirected",)
+
+
+def broken(compared: Compared) -> list[str]:
+    """Tests that pass without the agent and fail beside it, and that the documentation does not speak of."""
+    failed = [one for one in compared.differing() if compared.beside.get(one) == "failed"]
+    return [test for test in failed if not any(name in test for name in KNOWN)]
+
+
+def main() -> int:
+    """Run what is wanted and print a row for each suite."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", action="append", help="interpreters (default: this one)")
+    parser.add_argument("--cache", default=str(Path.home() / ".cache/soak-suites"), help="folder for environments")
+    parser.add_argument("suites", nargs="*", help=f"of {', '.join([*STANDARD, *FRAMEWORKS])} (default: all)")
+    args = parser.parse_args()
+    wanted = args.suites or [*STANDARD, *FRAMEWORKS]
+    bad = []
+    print("| suite | Python | passed / failed / skipped without the agent | otherwise beside it |\n|---|---|---|---|")
+    for python in args.python or [sys.executable]:
+        if not has_tests(python):
+            print(f"{python} came without its tests", file=sys.stderr)
+            continue
+        for name in wanted:
+            compared = framework(python, name, Path(args.cache)) if name in FRAMEWORKS else standard(python, name)
+            print(compared.line(), flush=True)
+            bad += broken(compared)
+    print("ok: nothing breaks beside the agent" if not bad else f"MISSED: {len(bad)} tests break beside the agent")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
