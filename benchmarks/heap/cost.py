@@ -7,16 +7,20 @@ this process, user and system, in steady state. `cost.py memory WORKLOAD TOOL` p
 from __future__ import annotations
 
 import gc
-import importlib.util
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
 from pathlib import Path
 
+from guest import load
 from workloads import WORKLOADS
+
+sys.path.insert(0, str(Path(os.environ["SOAK_ROOT"]) / "probes"))
+from soak_probes.agent_client import AgentClient  # also where no agent is measured: it has a size
 
 KIB = 1024
 
@@ -35,10 +39,7 @@ class Soak(Nothing):
     """Our sampler; `interval` in bytes. Under LD_PRELOAD it samples malloc and mmap too."""
 
     def __init__(self, interval: int) -> None:
-        spec = importlib.util.spec_from_file_location("_soak_heap_sampler", os.environ["SOAK_HEAP_SOURCE"])
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        self.sampler = module.HeapSampler(os.environ["SOAK_HEAP_LIBRARY"])
+        self.sampler = load()
         self.interval = interval
 
     def start(self) -> None:
@@ -100,6 +101,43 @@ class Ddtrace(Nothing):
         self.hook.stop()
 
 
+class Agent(Nothing):
+    """soak's agent in this process, with a heap mode and with or without the births of handles."""
+
+    def __init__(self, heap: str, *, handles: bool) -> None:
+        import soak_agent
+
+        self.folder = tempfile.mkdtemp()
+        self.agent, self.client = soak_agent, AgentClient(self.folder)
+        self.heap, self.handles = heap, handles
+
+    def start(self) -> None:
+        """On, and asked once, so that it is really there."""
+        assert self.agent.start(self.folder, heap=self.heap, handles=self.handles)
+        hello = self.client.connect(os.getpid(), timeout=30)
+        assert (hello["heap_mode"], hello["handles"]) == (self.heap, self.handles), hello
+
+    def stop(self) -> None:
+        """Detached; what cannot be removed stays (an audit hook with nothing to look for)."""
+        self.client.request(os.getpid(), "detach")
+        self.client.drop(os.getpid())
+
+
+class Outside(Nothing):
+    """soak's probes from outside, ten samples a second instead of one: a phase takes half a second."""
+
+    def start(self) -> None:
+        """On."""
+        command = [os.environ["SOAK_PYTHON"], "-m", "benchmarks.overhead.outside", str(os.getpid())]
+        self.observer = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=os.environ["SOAK_ROOT"])
+        self.observer.stdout.readline()
+
+    def stop(self) -> None:
+        """Off."""
+        self.observer.terminate()
+        self.observer.communicate()
+
+
 TOOLS = {
     "null": Nothing,
     "soak 64 KiB": lambda: Soak(64 * KIB),
@@ -107,6 +145,11 @@ TOOLS = {
     "tracemalloc 1 frame": Tracemalloc,
     "memray": Memray,
     "ddtrace 512 KiB": Ddtrace,
+    "soak from outside": Outside,
+    "agent idle": lambda: Agent("off", handles=False),
+    "agent, handles": lambda: Agent("off", handles=True),
+    "agent, sampler": lambda: Agent("sampler", handles=True),
+    "agent, tracemalloc": lambda: Agent("tracemalloc", handles=True),
 }
 
 
@@ -139,8 +182,10 @@ def cpu(workload: str, tool: str, pairs: int) -> list[float]:
 
 
 def memory(workload: str, tool: str) -> int:
-    """Resident bytes at the end of ten runs with the tool on."""
-    run, profiler = WORKLOADS[workload](), TOOLS[tool]()
+    """Resident bytes at the end of ten runs with the tool on, after one without."""
+    run = WORKLOADS[workload]()
+    run()
+    profiler = TOOLS[tool]()
     profiler.start()
     for _ in range(10):
         run()

@@ -8,22 +8,14 @@ ranked first in three readings running, the dump's time, the number of samples a
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import random
 import sys
 
+from guest import load
+
 MB = 1 << 20
 SITES, HEAP, CHURN, LEAK, LAST = 40, 200 * MB, 0.1, 50 * 1024, 60
-
-
-def load() -> object:
-    """The sampler, by path, as the agent loads it."""
-    spec = importlib.util.spec_from_file_location("_soak_heap_sampler", os.environ["SOAK_HEAP_SOURCE"])
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.HeapSampler(os.environ["SOAK_HEAP_LIBRARY"])
 
 
 def make_sites() -> list[object]:

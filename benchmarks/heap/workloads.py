@@ -9,6 +9,7 @@ import asyncio
 import importlib.util
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,8 +57,11 @@ def _deltablue() -> object:
     return module
 
 
-def wsgi() -> Callable[[], None]:
-    """A Flask handler that validates with pydantic and renders with jinja, called as a server would."""
+def wsgi(*, files: bool = False) -> Callable[[], None]:
+    """A Flask handler that validates with pydantic and renders with jinja, called as a server would.
+
+    With `files` it keeps the upload in a temporary file and reads one more.
+    """
     from flask import Flask, render_template_string, request
     from pydantic import BaseModel
 
@@ -75,6 +79,10 @@ def wsgi() -> Callable[[], None]:
 
     @app.post("/rows")
     def rows() -> str:
+        if files:
+            with tempfile.TemporaryFile() as upload:
+                upload.write(request.get_data())
+            Path(__file__).read_bytes()
         return render_template_string(page, rows=Rows.model_validate_json(request.get_data()).rows)
 
     client = app.test_client()
@@ -112,7 +120,12 @@ def aio() -> Callable[[], None]:
     return run
 
 
-WORKLOADS = {work.__name__: work for work in (alloc, pure, wsgi, aio)}
+def files() -> Callable[[], None]:
+    """wsgi with two descriptors a request."""
+    return wsgi(files=True)
+
+
+WORKLOADS = {work.__name__: work for work in (alloc, pure, wsgi, aio, files)}
 
 if __name__ == "__main__":
     import time
