@@ -1,0 +1,76 @@
+"""One figure of a table each: what a tool costs one workload, measured in the benchmark's own environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.heap.setup import HERE, ROOT
+
+SOURCE = ROOT / "probes" / "soak_heap"
+MB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """CPU on over off: the median of pairs, and half the 95 % interval of a median (1.58 IQR / sqrt n, McGill 1978)."""
+
+    median: float
+    half: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.3f} ± {self.half:.3f}"
+
+
+def run(python: Path, script: str, *arguments: object, preload: bool = False) -> str:
+    """The last line that a script of ours prints in the benchmark's environment."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environ |= {
+        "SOAK_HEAP_SOURCE": str(SOURCE / "sampler.py"),
+        "SOAK_HEAP_LIBRARY": str(SOURCE / "_soak_heap.so"),
+        "SOAK_ROOT": str(ROOT),
+        "SOAK_PYTHON": sys.executable,
+        "PYTHONHASHSEED": "0",
+    }
+    if preload:
+        environ["LD_PRELOAD"] = str(SOURCE / "_soak_heap_preload.so")
+    command = [str(python), str(HERE / script), *map(str, arguments)]
+    done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+def measured(python: Path, what: str, workload: str, tool: str, *more: object) -> str:
+    """One cell; a tool's name says whether the library is preloaded."""
+    preload = tool.endswith(" preloaded")
+    return run(python, "cost.py", what, workload, tool.removesuffix(" preloaded"), *more, preload=preload)
+
+
+def cpu(python: Path, workload: str, tool: str, pairs: int) -> Ratio:
+    """`pairs` pairs of phases in one process."""
+    ratios = json.loads(measured(python, "cpu", workload, tool, pairs))
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return Ratio(middle, 1.58 * (high - low) / len(ratios) ** 0.5)
+
+
+def resident(python: Path, workload: str, tool: str) -> float:
+    """Resident bytes after a warm run with the tool on, median of three processes."""
+    return statistics.median(int(measured(python, "memory", workload, tool)) for _ in range(3))
+
+
+def judged(
+    what: str, figure: float, goal: float, *, unit: str = "", peer: str = "", beside: float | None = None
+) -> str:
+    """A line: the figure, what a peer comes to, their ratio (below 1: ours is less), and whether the goal is met.
+
+    Costs over a null of 1 (CPU ratios) are compared by what they add.
+    """
+    added, other = (figure - 1, (beside or 1) - 1) if unit == "x" else (figure, beside or 0.0)
+    theirs = "" if beside is None else f"{peer} {beside:.3f}"
+    ratio = "" if beside is None or other <= 0 else f"{max(added, 0) / other:.2f} of it"
+    met = "ok" if figure <= goal else "MISSED"
+    return f"{what:<44}{figure:>9.3f} {unit:<3}{theirs:<30}{ratio:<12} goal {goal:g} {met}"

@@ -1,0 +1,46 @@
+"""`python -m benchmarks.overhead [PAIRS]`: what observers cost a target in CPU and memory, paired, beside their peers.
+
+The kinds of target: computation, a web request that opens two files, asyncio tasks. The ratio of a cell is CPU with the
+observer over CPU without it, from phases that take turns in one process; the first line is the null control.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from benchmarks.heap.cells import MB, SOURCE, Ratio, cpu, judged, resident
+from benchmarks.heap.setup import environment
+
+KINDS = {"pure": "pure", "wsgi": "files", "aio": "aio"}  # column: workload
+OUTSIDE, IDLE, HANDLES = "soak from outside", "agent idle", "agent, handles"
+SAMPLER, TRACEMALLOC, PEER = "agent, sampler", "agent, tracemalloc", "ddtrace 512 KiB"
+CHEAP = ("null", OUTSIDE, IDLE, HANDLES, SAMPLER, PEER)
+DEAR = (TRACEMALLOC, "tracemalloc 1 frame", "memray")  # several times slower: a few pairs show it
+
+
+def main() -> None:
+    """Print the table, then the goals."""
+    python = environment()
+    subprocess.run([sys.executable, SOURCE / "build.py"], check=True)
+    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 12
+    print(f"CPU of the target, with over without, median of {pairs} pairs of phases (± 95 %); MB resident, wsgi\n")
+    print(f"{'':<22}" + "".join(f"{kind:>18}" for kind in KINDS) + f"{'MB':>10}")
+    cells: dict[tuple[str, str], Ratio] = {}
+    added: dict[str, float] = {}
+    for tool in CHEAP + DEAR:
+        for kind, workload in KINDS.items():
+            cells[tool, kind] = cpu(python, workload, tool, pairs if tool in CHEAP else max(3, pairs // 4))
+        added[tool] = resident(python, KINDS["wsgi"], tool) / MB - added.get("null", 0)
+        shown = 0.0 if tool == "null" else added[tool]
+        print(f"{tool:<22}" + "".join(f"{cells[tool, kind]!s:>18}" for kind in KINDS) + f"{shown:>10.1f}", flush=True)
+    print("\ngoals (CPU: what ours adds over what the peer adds)\n")
+    for tool, goal in ((OUTSIDE, 1.01), (IDLE, 1.01), (HANDLES, 1.02), (SAMPLER, 1.05)):
+        for kind in KINDS:
+            print(judged(f"CPU, {tool}, {kind}", cells[tool, kind].median, goal, unit="x", peer=PEER,
+                         beside=cells[PEER, kind].median))  # fmt: skip
+    print(judged("memory, agent idle", added[IDLE], 2, unit="MB", peer=PEER, beside=added[PEER]))
+
+
+if __name__ == "__main__":
+    main()
