@@ -1,7 +1,8 @@
 """Finds the fenced blocks of the documents.
 
-A block that begins with ```` ```sh run ```` is executed by `test_commands.py`; one that begins with ```` ```sh ```` is
-only checked: its `soak` commands and options must exist. ```` ```toml ```` must be a configuration, or a part of one.
+A block that begins with ```` ```sh run ```` is executed by `test_commands.py`; what it cannot do, such as a setup from
+nothing, begins with ```` ```sh ran-by=FILE ```` and is executed by that test. There is no other block of commands.
+```` ```toml ```` must be a configuration, or a part of one.
 """
 
 from __future__ import annotations

@@ -99,6 +99,17 @@ def test_every_command_and_option_shown_exists() -> None:
     assert seen >= 60
 
 
+def test_every_block_of_commands_is_executed() -> None:
+    """By this file, or by the test that it names, in which (or in .ci/run) each of its commands stands."""
+    for path in documents():
+        for block in (*blocks(path, "sh"), *blocks(path, "console"), *blocks(path, "bash"), *blocks(path, "shell")):
+            by = next((word.removeprefix("ran-by=") for word in block.info if word.startswith("ran-by=")), None)
+            assert by or "run" in block.info[1:], f"{block.place}: nothing executes this block"
+            text = (ROOT / by).read_text() + (ROOT / ".ci/run").read_text() if by else ""
+            for command in lines(block) if by else ():
+                assert command.startswith("cd ") or command in text, f"{block.place}: {by} does not run {command}"
+
+
 def prepare(folder: Path, path: Path) -> None:
     """A project with the tiny target and the examples; its configuration, unless the document makes one itself."""
     shutil.copy(Path(__file__).with_name("app.py"), folder)
