@@ -207,7 +207,7 @@ def reading_row(answer: Mapping[str, Any], process: Process, moment: Moment, *, 
         types=tuple(TypeRow(kind["type"], kind["count"], kind.get("bytes")) for kind in answer.get("types", ())),
         handles=tuple(_handle(handle) for handle in answer.get("handles", ())),
         warnings=tuple(answer.get("warnings", ())),
-        detail={"pauses_ms": answer.get("pauses_ms", {}), "native": answer.get("native")},
+        detail={"pauses_ms": answer.get("pauses_ms", {}), "native": answer.get("native"), "cost": answer.get("cost")},
     )
 
 

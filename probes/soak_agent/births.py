@@ -37,6 +37,7 @@ OWN_THREADS: set[int] = (
 )  # identifiers of threads that are not listened to: ours, and the target's while it is ours
 _handlers: dict[str, Any] = {}
 _installed = False
+_timed = [0, 0.0]  # events that were noted, and the seconds that took
 
 
 class Births:
@@ -55,7 +56,14 @@ class Births:
         self.threads_hooked = self.tasks_hooked = False
         self.armed: set[str] = set()  # names of coroutines whose tasks are noted
         self.window, self.left = 0.0, 0
+        self.noted = 0  # stacks taken
+        self.timed = _timed
         self.clear()
+
+    def cost(self) -> float:
+        """Seconds spent on noting births: those that the audit hook timed, and as much for each of the others."""
+        mean = self.timed[1] / self.timed[0] if self.timed[0] else 0.0
+        return max(self.timed[1], self.noted * mean)
 
     def clear(self) -> None:
         """Forget every birth."""
@@ -147,7 +155,10 @@ class Births:
         if now >= self.window:
             self.window, self.left = now + WINDOW, int(STACKS * WINDOW)
         self.left -= 1
-        return self.left >= 0
+        if self.left < 0:
+            return False
+        self.noted += 1
+        return True
 
     def _import(self, args: Any) -> None:
         self.look()
@@ -265,7 +276,7 @@ def _install() -> None:
     global _installed
     if not _installed:
         _installed = True
-        sys.addaudithook(_hook(_handlers.get, OWN_THREADS, load("_thread").get_ident))
+        sys.addaudithook(_hook(_handlers.get, OWN_THREADS, load("_thread").get_ident, load("time").perf_counter))
 
 
 def installed() -> bool:
@@ -273,13 +284,18 @@ def installed() -> bool:
     return _installed
 
 
-def _hook(find: Any, own: set[int], ident: Any) -> Any:
+def _hook(find: Any, own: set[int], ident: Any, clock: Any) -> Any:
+    timed = _timed
+
     def hook(event: str, args: Any) -> None:
         handler = find(event)
         if handler is not None and ident() not in own:
+            begun = clock()
             try:
                 handler(args)
             except Exception:  # an exception here would abort what the target is doing
                 pass
+            timed[0] += 1
+            timed[1] += clock() - begun
 
     return hook

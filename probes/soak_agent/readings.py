@@ -73,6 +73,15 @@ class Readings:
             "pauses_ms": {name: seconds * 1e3 for name, seconds in pauses.items()}, "sites": sites,
             "types": self._types(counts, int(request.get("types", TYPES))), "handles": groups,
             "tmp_files": tmp_files, "tmp_bytes": tmp_bytes, "warnings": warnings + failed, "native": native,
+            "cost": self._cost(),
+        }  # fmt: skip
+
+    def _cost(self) -> dict[str, Any]:
+        """Seconds since the process began: its `cpu`, and what our `thread`, `births` and `heap` took of that."""
+        time = load("time")
+        return {
+            "cpu": time.process_time(), "thread": self.server.spent + time.thread_time(),
+            "births": self.births.cost(), "heap": self.heap.cost(),
         }  # fmt: skip
 
     def _timed(self, pauses: dict[str, float], name: str, act: Any) -> Any:

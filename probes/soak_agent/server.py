@@ -44,6 +44,7 @@ class Server:
         self.look = look
         self.thread_id = 0
         self.stopping = self.alive = self.ended = False
+        self.spent = 0.0  # s of CPU that our earlier threads in this process took
         self.lonely = 0  # s without an asker until `orphaned` is called; 0: waits for ever
         self.orphaned: Callable[[], object] = self.leave
         self.socket = load("_socket")
@@ -140,6 +141,7 @@ class Server:
         if self.ended:
             return
         self._new_locks()
+        self.spent = 0.0
         self.close()
         self.open()
         self.restart()
@@ -170,6 +172,7 @@ class Server:
             with self.guard:
                 self.alive = False
         finally:
+            self.spent += self.time.thread_time()
             self.idents.discard(ident)
             self.gone.release()
 

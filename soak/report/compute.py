@@ -25,6 +25,7 @@ from soak.report.cleanup import cleanup, cleanup_findings
 from soak.report.growth import growth_findings
 from soak.report.inputs import RunData, read_run
 from soak.report.loadpart import load_section
+from soak.report.observed import observer_part
 from soak.report.series import Judged, judge_series
 from soak.report.service import checks_part, faults_part, service_findings, states_part
 from soak.report.stored import MODEL
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "soak.report/1"
 PR_SET_PDEATHSIG = 1  # prctl(2)
-MOST_NOTES = 20  # on how the agent got in and out: two a process at most
 MOST_GAPS = 200  # of a report; a machine that is too busy leaves one every few seconds
 _ORDER = ("growth", "oom", "peak", "ceiling", "cleanup", "errors", "latency", "cpu", "stream", "check", "target")
 
@@ -145,25 +145,6 @@ def run_part(data: RunData) -> dict[str, Any]:
         "segments": [{"t": segment.t, "why": segment.why} for segment in data.segments if segment.number > 0],
         "baseline": run.baseline,
         "error": dict(run.error) if run.error else None,
-    }
-
-
-def observer_part(data: RunData) -> dict[str, Any]:
-    """What soak itself cost in the target and beside it, as far as it was measured."""
-    _, held = data.agent_bytes
-    pauses = [reading.pause_ms for reading in data.readings if reading.pause_ms is not None]
-    measured: dict[str, Any] = {}
-    for event in data.of_kind("observer"):
-        measured.update(event.detail)
-    return {
-        "heap": data.agent_mode,
-        "target_cpu_ratio": measured.get("target_cpu_ratio"),
-        "target_bytes": float(held.max()) if held.size else None,
-        "longest_pause_ms": max(pauses, default=None),
-        "daemon_bytes": measured.get("daemon_bytes"),
-        "daemon_cpu_percent": measured.get("daemon_cpu_percent"),
-        "warnings": sorted({warning for reading in data.readings for warning in reading.warnings}),
-        "notes": [str(event.detail.get("note", "")) for event in data.of_kind("agent")][:MOST_NOTES],
     }
 
 
