@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.verdicts import held_out, shapes
+from benchmarks.verdicts import held_out, shapes, strangers
 from benchmarks.verdicts.methods import METHODS, Method, Said
 from benchmarks.verdicts.noise import Grid
 from benchmarks.verdicts.series import Family, Series, limit_of
 
+FAMILIES = {"developed on": shapes.FAMILY, "held out": held_out.FAMILY, "of strangers": strangers.FAMILY}
 FACTORS = (0.5, 1.0, 1.5, 2.0, 5.0, 20.0)
-TROUGH = 0.86  # the load ends at 0.85; soak adds a settle time
+SETTLE = 0.01  # of a cycle: soak adds a settle time to the end of the load
 
 
 @dataclass
@@ -65,10 +66,11 @@ def run(
         shape = (family.benign if truth == "benign" else family.leaking)[name]
         for rep in range(reps):
             rng = np.random.default_rng([seed, g.cycles, number, rep])
-            s = shape(rng, g, factor * limit_of(name, g))
+            own = family.grid(rng, g)
+            s = shape(rng, own, factor * limit_of(name, own))
             for method, function in methods.items():
                 score = scores[method].setdefault((truth, name, factor), Score())
-                score.add(s, function(s, g.cycle_seconds, TROUGH))
+                score.add(s, function(s, own.cycle_seconds, own.quiet + SETTLE))
     return scores
 
 
@@ -155,7 +157,7 @@ def main() -> None:
         """The time axis that was chosen."""
         return Grid(cycles, 40.0, 0.5) if chosen.short else Grid(cycles)
 
-    for title, family in (("developed on", shapes.FAMILY), ("held out", held_out.FAMILY)):
+    for title, family in FAMILIES.items():
         size = f"{len(family.benign)} benign and {len(family.leaking)} leaking shapes, {reps} series each"
         print(f"\n### Shapes {title}: {size}, 8 cycles\n", flush=True)
         scores = run(family, METHODS, grid(8), FACTORS, chosen.seed, reps)

@@ -24,6 +24,7 @@ class Grid:
     cycle_seconds: float = 3600.0
     interval: float = 10.0
     quiet: float = 0.85
+    form: str = "sawtooth"  # of the load: or plateau, or triangle
 
     @property
     def t(self) -> Floats:
@@ -42,14 +43,17 @@ class Grid:
 
     @property
     def load(self) -> Floats:
-        """The sawtooth of the load, 0 to 1, and 0 in the quiet phase."""
-        return np.where(self.phase < self.quiet, self.phase / self.quiet, 0.0)
+        """The load, 0 to 1, and 0 in the quiet phase."""
+        p = self.phase / self.quiet
+        shape = {"sawtooth": p, "plateau": np.ones_like(p), "triangle": 1.0 - np.abs(2.0 * p - 1.0)}[self.form]
+        return np.where(p < 1.0, shape, 0.0)
 
     @property
     def work(self) -> Floats:
         """Share of all work done since the beginning, in cycles: 1.0 after each cycle."""
         p = np.minimum(self.phase / self.quiet, 1.0)
-        return np.asarray(np.floor(self.u) + p * p)
+        second = np.where(p < 0.5, 2.0 * p * p, 1.0 - 2.0 * (1.0 - p) ** 2)
+        return np.asarray(np.floor(self.u) + {"sawtooth": p * p, "plateau": p, "triangle": second}[self.form])
 
 
 def white(rng: np.random.Generator, g: Grid, sd: float) -> Floats:

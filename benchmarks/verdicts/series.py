@@ -31,6 +31,7 @@ class Family:
 
     benign: dict[str, Shape]
     leaking: dict[str, Shape]
+    grid: Callable[[np.random.Generator, Grid], Grid] = lambda rng, g: g  # of each series, where they differ
 
 
 PER_CYCLE = {"bytes": MB, "count": 0.5}

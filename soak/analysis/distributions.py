@@ -73,7 +73,7 @@ def t_quantile(p: float, v: float) -> float:
     return _bisect(lambda x: t_cdf(x, v), p, 0.0, 1e6)
 
 
-def _gamma_cdf(a: float, x: float) -> float:
+def gamma_cdf(a: float, x: float) -> float:
     """P(a, x), the regularised lower incomplete gamma function."""
     if x <= 0.0:
         return 0.0
@@ -108,8 +108,8 @@ def poisson_bounds(events: float, p: float) -> tuple[float, float]:
     2k and 2k + 2 degrees of freedom. Zero events and p = 0.95 give (0, 3.0).
     """
     ceiling = 10.0 * (events + 10.0)
-    low = _bisect(lambda x: _gamma_cdf(events, x), 1.0 - p, 0.0, ceiling) if events > 0 else 0.0
-    return low, _bisect(lambda x: _gamma_cdf(events + 1.0, x), p, 0.0, ceiling)
+    low = _bisect(lambda x: gamma_cdf(events, x), 1.0 - p, 0.0, ceiling) if events > 0 else 0.0
+    return low, _bisect(lambda x: gamma_cdf(events + 1.0, x), p, 0.0, ceiling)
 
 
 @lru_cache(maxsize=4096)
@@ -123,6 +123,12 @@ def poisson_low(events: float, p: float) -> float:
         return 0.0
 
     def mid(x: float) -> float:
-        return 0.5 * (_gamma_cdf(events, x) + _gamma_cdf(events + 1.0, x))
+        return 0.5 * (gamma_cdf(events, x) + gamma_cdf(events + 1.0, x))
 
     return _bisect(mid, 1.0 - p, 0.0, 10.0 * (events + 10.0))
+
+
+@lru_cache(maxsize=1024)
+def chi2_quantile(p: float, v: float) -> float:
+    """The p quantile of chi-squared with v > 0 degrees of freedom."""
+    return 2.0 * _bisect(lambda x: gamma_cdf(0.5 * v, x), p, 0.0, 10.0 * (v + 10.0))

@@ -61,6 +61,12 @@ class Line:
         low, high = self.interval(T.decide_level)
         return 0.5 * (high - low) / t_quantile(T.decide_level, self.v)
 
+    def above(self, x: float) -> float:
+        """The probability that the slope is above x."""
+        if self.v < 1:
+            return 0.5
+        return 1.0 - float(self.weights @ _cdf((x - self.slopes) / self.errors, self.v))
+
     def _quantile(self, p: float) -> float:
         """The p quantile of the mixture, by bisection between the components' own."""
         if self.v < 1:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from soak.analysis.decision import HOUR
 from soak.analysis.distributions import poisson_bounds, t_quantile
-from soak.analysis.judge import HOUR, check
+from soak.analysis.judge import check
 from soak.analysis.results import Decision, Kind
 from soak.analysis.thresholds import THRESHOLDS as T
 

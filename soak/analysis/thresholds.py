@@ -46,7 +46,10 @@ class Thresholds:
     prior_scale: float = 0.1  # expected noise of a floor, in limits per cycle
 
     # --- decisions -----------------------------------------------------------------------------------------------
-    decide_level: float = 0.95  # one-sided: two tests at 5 %
+    leak_level: float = 0.90  # probability that growth is above the limit, from which it is a leak: at exactly the
+    # limit one run in ten may be called one, which wrongs nobody; finds a leak at twice the limit two cycles sooner
+    half_level: float = 0.975  # probability that it is above half the limit: what must not be accused is guarded more
+    decide_level: float = 0.95  # probability that growth is below the limit, from which it is clean
     report_level: float = 0.975
     power_level: float = 0.90  # of finding a growth of `detectable_per_hour`
     one_step_share: float = 0.5  # of the limit that growth without its largest step must exceed: one step is no leak
@@ -54,10 +57,12 @@ class Thresholds:
     clean_cycles: int = 4  # that must remain for "clean" where a warm-up was cut off: a pause looks like its end
     to_date_share: float = 0.7  # of the limit: with more growth than that before the warm-up was cut off, and without
     # its largest step, nothing is clean yet; costs a quarter of the caches that were full by half-time
+    many_chunks: float = 40.0  # from so many on, chance does no more to chunks than the line's own interval says
     near_limit: float = 0.85  # of |growth - limit| that more cycles must resolve
     hopeless_cycles: int = 48  # more than this is "too near the limit"
 
     count_step: float = 3.0  # quanta from which a one-off jump of a count is not just one of several lost handles
+    scatter_level: float = 0.05  # chance below which counts scatter more than events do, or have slowed down
     even_level: float = 0.05  # chance up to which a Poisson process would lose handles as evenly as was seen
 
     # --- peaks, ceilings, cleanup --------------------------------------------------------------------------------

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.verdicts import held_out, shapes
+from benchmarks.verdicts import held_out, shapes, strangers
 from benchmarks.verdicts.__main__ import mean, run
 from benchmarks.verdicts.methods import METHODS
 from benchmarks.verdicts.noise import Grid
 from benchmarks.verdicts.series import limit_of
 
 
-@pytest.mark.parametrize("family", [shapes.FAMILY, held_out.FAMILY])
+@pytest.mark.parametrize("family", [shapes.FAMILY, held_out.FAMILY, strangers.FAMILY])
 def test_every_shape_is_a_series_and_seeded(family):
     """Equal lengths, ascending times, the same numbers from the same seed."""
     g = Grid(4)
@@ -31,13 +31,13 @@ def test_there_are_as_many_shapes_as_promised():
     assert len(shapes.FAMILY.leaking) >= 22
 
 
-@pytest.mark.parametrize("family", [shapes.FAMILY, held_out.FAMILY])
+@pytest.mark.parametrize("family", [shapes.FAMILY, held_out.FAMILY, strangers.FAMILY])
 def test_soak_holds_its_floors_on_a_small_draw(family):
-    """Four series a shape: at most one in a hundred accused wrongly, most leaks at twice the limit found."""
-    scores = run(family, {"soak": METHODS["soak"]}, Grid(8), (0.5, 2.0), 77, 4)["soak"]
+    """Three series a shape: at most one in a hundred accused wrongly, most leaks at twice the limit found."""
+    scores = run(family, {"soak": METHODS["soak"]}, Grid(8), (0.5, 2.0), 77, 3)["soak"]
     assert mean(scores, "leak", "benign", 0.0) <= 1.0
     assert mean(scores, "leak", "leaking", 0.5) <= 1.5
-    assert mean(scores, "leak", "leaking", 2.0) >= 85.0
+    assert mean(scores, "leak", "leaking", 2.0) >= 90.0
     assert mean(scores, "clean", "leaking", 2.0) <= 2.0
     assert mean(scores, "clean", "benign", 0.0) >= 85.0
 

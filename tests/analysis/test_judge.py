@@ -186,3 +186,34 @@ def test_three_cycles_accuse_nobody() -> None:
     assert "too_few_cycles" in verdict.warnings
     longer = [i * 10.0 for i in range(4 * 360)]
     assert judge(longer, [50e6 + 5 * 1048576 * t / 3600.0 for t in longer], 3600.0, 1048576.0).verdict == "leak"
+
+
+def test_one_cycle_that_stands_out_does_not_hide_a_leak() -> None:
+    """A busy cycle goes up and comes back: what is left without both steps still grows."""
+    t, y = series(3 * MB)
+    assert judge(t, y + np.where(t // HOUR == 4, 9 * MB, 0.0), HOUR, MB).verdict == "leak"
+
+
+@pytest.mark.parametrize(
+    ("per_cycle", "expected"),
+    [
+        ([0, 1, 1, 1], "leak"),  # three in three cycles, one in each: twice the limit
+        ([0, 2, 0, 2, 0, 2, 0, 2], "leak"),  # pairs every other cycle
+        ([0, 1, 0, 2, 0, 1, 2, 0], "leak"),  # six at random in seven cycles: above 0.5 with odds of nine to one
+        ([0, 1, 0, 2, 0, 1, 1, 0], "inconclusive"),  # five are not enough
+        ([0, 3, 2, 1, 0, 0, 0, 0], "inconclusive"),  # all of them early: a pool that filled
+        ([0, 0, 9, 0, 0, 0, 0, 0], "clean"),  # all at once, and none after: one-off
+    ],
+)
+def test_lost_handles_are_judged_by_the_law_of_chance(per_cycle, expected) -> None:
+    """How many were lost, how evenly and when decides, not how straight a line they make."""
+    assert judge(*counts(per_cycle), HOUR, 0.5, kind="count").verdict == expected
+
+
+def test_large_chunks_widen_the_interval() -> None:
+    """Five chunks of 2 MB at odd times are five events: the interval reaches to the rate that gives ten."""
+    t, y = series(0.0)
+    lost = 2 * MB * np.searchsorted(np.array([1.4, 1.7, 3.9, 6.2, 6.4]), t / HOUR)
+    v = judge(t, y + lost, HOUR, MB)
+    assert v.ci95[0] < 0.5 * v.growth_per_hour
+    assert v.ci95[1] > 1.9 * v.growth_per_hour
