@@ -108,14 +108,14 @@ def _ranked(fitted: list[_Fitted], total: float) -> list[SiteResult]:
 def cohorts(readings: Sequence[Mapping[int, float]]) -> Cohorts:
     """Whether what was allocated in earlier cycles is still there: "leak", or goes away again: "bounded".
 
-    readings: one per cycle, bytes alive by birth cycle. The oldest half of the cohorts is looked at, without the first
-    cycle's (start-up) and with at least two cycles of age.
+    readings: one per cycle, bytes alive by birth cycle, -1 for what was there before the first. The oldest half of the
+    cohorts is looked at, without the start-up (-1 and the first cycle) and with at least two cycles of age.
     """
     born: dict[int, float] = {}
     for reading in readings:
         for cycle, size in reading.items():
             born.setdefault(cycle, size)
-    grown_up = sorted(c for c in born if c > min(born))[:-2]
+    grown_up = sorted(c for c in born if c > max(min(born), 0))[:-2]
     old = grown_up[: max(1, (len(grown_up) + 1) // 2)]
     at_birth = sum(born[c] for c in old)
     if not old or at_birth <= 0:

@@ -68,5 +68,10 @@ def test_cohorts_tell_a_leak_from_a_bounded_cache():
     assert cohorts(leak) == "leak"
     assert cohorts(cache) == "bounded"
     assert cohorts(leak[:2]) == "unknown"
+    # what was there before the load (-1) and what the first cycle warmed up live on in a bounded cache, too
+    setup = [
+        {-1: 100.0, 0: 100.0, **{cycle: size for cycle, size in reading.items() if cycle > 0}} for reading in cache
+    ]
+    assert cohorts(setup) == "bounded"
     ranked = judge_sites({"x": (T8, np.arange(8.0), None)}, C, 1.0, births={"x": leak})
     assert ranked[0].cohort == "leak"
