@@ -65,7 +65,7 @@ class AgentConfig:
     enabled: str = key(Choice(("auto", "on", "off")), "auto: where the target is Python", default="auto")
     heap: str = key(Choice(("auto", "sampler", "tracemalloc", "off")), "how allocation sites are found", default="auto")
     frames: int = key(Number(1, 100, whole=True), "of tracemalloc: its cost grows steeply with them", default=1)
-    collect: bool = key(Flag(), "one gc.collect() before the reading in each trough", default=True)
+    collect: bool = key(Flag(), "one garbage collection (Python, Node) before the reading in each trough", default=True)
     native: bool = key(Flag(), "sample malloc and mmap too (targets that soak starts)", default=False)
     trim: bool = key(
         Flag(), "malloc_trim() in each trough: what rss falls by was held by the allocator, not leaked", default=False

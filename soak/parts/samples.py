@@ -7,6 +7,7 @@ from pathlib import Path
 from soak.agentfolder import agent_answers, agent_folder_of
 from soak.errors import SoakError
 from soak.guests import Guests
+from soak.nodeguest import ask_to_collect
 from soak.parts.base import Run
 from soak.parts.target import TargetPart
 from soak.planning import sampling_interval
@@ -25,10 +26,11 @@ class SamplePart:
     def __init__(self, run: Run, target: TargetPart) -> None:
         self._run = run
         self._target = target
-        self._read_cycle = -1
+        self._read_cycle = run.cycle - 1
         self._segment = 0
         self._recycled = 0
         self._asks = run.config.agent.enabled != "off"
+        self._collects = self._asks and run.config.agent.collect and bool(run.config.target.command)
         self._guests: Guests | None = None  # of a target that runs already and has no agent of its own
         self.sampler: Sampler
         self._troughs: TroughReader
@@ -75,6 +77,8 @@ class SamplePart:
             self._sample(now, deep=reading)
         if reading:
             self._read_cycle = self._run.cycle
+            if self._collects:
+                ask_to_collect(self._target.agent_dir)
             self._run.put(self._troughs.start(Moment(now, self._run.cycle, self._run.segment), self.sampler.processes))
         self._run.put(self._troughs.poll())
         self._require_agent(now)
