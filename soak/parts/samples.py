@@ -26,7 +26,7 @@ class SamplePart:
     def __init__(self, run: Run, target: TargetPart) -> None:
         self._run = run
         self._target = target
-        self._read_cycle = run.cycle - 1
+        self._read_cycle = -1
         self._segment = 0
         self._recycled = 0
         self._asks = run.config.agent.enabled != "off"
