@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -65,10 +66,10 @@ def _candidate(app: App, folder: Path, port: int) -> Candidate | None:
     if app.framework in _ASGI:
         return _asgi(app, folder, port)
     if app.framework == "Flask":
-        return _script(app, folder, port) if app.runs_itself else _flask(app, folder, port)
+        return _script(app, folder, port, port) if app.runs_itself else _flask(app, folder, port)
     if app.framework == "aiohttp":
         # python -m aiohttp.web wants a function with one argument: nothing that is found bare
-        return _script(app, folder, 8080) if app.runs_itself else None
+        return _script(app, folder, port, 8080) if app.runs_itself else None
     return _celery(app, folder)
 
 
@@ -98,12 +99,14 @@ def _flask(app: App, folder: Path, port: int) -> Candidate:
     return Candidate(f"Flask application {served}", tuple(command), port, notes=notes)
 
 
-def _script(app: App, folder: Path, usual: int) -> Candidate:
-    """A script that serves its own application, on its own port or on PORT."""
+def _script(app: App, folder: Path, port: int, usual: int) -> Candidate:
+    """A script that serves its own application: on PORT where it reads that, else on its own or the usual port."""
     python, notes = _python(folder, (app.framework.lower(),))
-    script, port = str(app.path.relative_to(folder)), app.port or usual
-    what = f"{app.framework} application {script}"
-    return Candidate(what, (python, script), port, env={"PORT": str(port)}, notes=notes)
+    script = str(app.path.relative_to(folder))
+    reads_port = re.search(r"environ\b.*[\"']PORT[\"']|getenv\([\"']PORT[\"']", read_text(app.path))
+    listens = port if reads_port else app.port or usual
+    env = {"PORT": str(port)} if reads_port else {}
+    return Candidate(f"{app.framework} application {script}", (python, script), listens, env=env, notes=notes)
 
 
 def _celery(app: App, folder: Path) -> Candidate:

@@ -88,8 +88,11 @@ def test_an_aiohttp_script_runs_itself_on_its_own_port(tmp_path: Path) -> None:
         "if __name__ == '__main__':\n    web.run_app(app, port=9001)\n",
     )
     (found,) = detect.candidates(tmp_path)
-    assert (found.command[1:], found.port) == (("polls.py",), 9001)
+    assert (found.command[1:], found.port, found.env) == (("polls.py",), 9001, {})
     assert "/polls" in found.paths
+    text = (tmp_path / "polls.py").read_text()
+    (tmp_path / "polls.py").write_text("import os\n" + text.replace("9001", "int(os.environ['PORT'])"))
+    assert (detect.candidates(tmp_path)[0].port, detect.candidates(tmp_path)[0].env) == (8000, {"PORT": "8000"})
 
 
 def test_a_script_that_serves_its_flask_application_is_run_as_it_is(tmp_path: Path) -> None:
