@@ -21,6 +21,7 @@ stop_early(verdicts) -> bool        verdicts: one per look, verdicts[i] = what w
 missing_samples(times, values, cycle_seconds, cycles, interval_seconds), load_not_landed(due, landed),
 outages([(t0, t1 | None)], run_seconds), generator_limited(limited, windows), target_restarted(restarts, planned=0)
       -> Evidence | None each;  weigh(verdict, [Evidence]) -> Verdict
+walking_errors(variance) -> errors      of readings that rest on samples, for `judge` and `judge_sites`
 FloorKeeper(cycle_seconds, trough=0.85): .add(times, values), .judge(limit_per_hour, kind, quantum, restarts) -> Verdict
     Floors kept incrementally, a few numbers per finished cycle.
 """
@@ -40,6 +41,7 @@ from soak.analysis.memory import memory_statement
 from soak.analysis.peaks import hours_to, judge_ceiling, judge_peak
 from soak.analysis.planning import cycles_to_decide, stop_early
 from soak.analysis.results import CeilingResult, CleanupResult, Evidence, PeakResult, SiteResult, Verdict
+from soak.analysis.sampling import walking_errors
 from soak.analysis.sites import judge_sites
 
 __all__ = [
@@ -64,5 +66,6 @@ __all__ = [
     "outages",
     "stop_early",
     "target_restarted",
+    "walking_errors",
     "weigh",
 ]

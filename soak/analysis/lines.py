@@ -20,7 +20,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from soak.analysis.distributions import t_cdf, t_quantile
+from soak.analysis.distributions import chi2_quantile, t_cdf, t_quantile
 from soak.analysis.thresholds import THRESHOLDS as T
 
 Floats = npt.NDArray[np.float64]
@@ -42,7 +42,11 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A fitted line; slopes per cycle. `slopes`, `errors` and `weights` have one entry per covariance."""
+    """A fitted line; slopes per cycle. `slopes`, `errors` and `weights` have one entry per covariance.
+
+    `sampling` is the standard error that sampled readings alone give the slope (0 where they are exact), `sampled` the
+    degrees of freedom it is known with: twice the number of samples that the growth rests on.
+    """
 
     slope: float
     v: int
@@ -50,21 +54,49 @@ class Line:
     slopes: Floats
     errors: Floats
     weights: Floats
+    sampling: float = 0.0
+    sampled: int = 0
 
     def interval(self, level: float) -> tuple[float, float]:
         """Both one-sided bounds of the slope, each at this level."""
-        return self._quantile(1.0 - level), self._quantile(level)
+        known = self._known()
+        if known is None:
+            return self._quantile(1.0 - level), self._quantile(level)
+        half = t_quantile(level, known[1]) * known[0]
+        return self.slope - half, self.slope + half
 
     @property
     def se(self) -> float:
         """Standard error that gives the 90 % interval's mean half width with `v` degrees of freedom."""
-        low, high = self.interval(T.decide_level)
+        known = self._known()
+        return self._scatter() if known is None else known[0]
+
+    def _scatter(self) -> float:
+        low, high = self._quantile(1.0 - T.decide_level), self._quantile(T.decide_level)
         return 0.5 * (high - low) / t_quantile(T.decide_level, self.v)
+
+    def _known(self) -> tuple[float, int] | None:
+        """(standard error, degrees of freedom) where the floors scatter no more than sampling makes them.
+
+        Then both estimate the same and are pooled, but never below what sampling gives. None where the readings are
+        exact, or scatter more than that: what sampling adds is in the scatter already.
+        """
+        if self.sampling <= 0.0 or self.v < 1:
+            return None
+        scatter = self._scatter()
+        if scatter**2 > self.sampling**2 * chi2_quantile(1.0 - T.scatter_level, self.v) / self.v:
+            return None
+        freedom = self.v + self.sampled
+        pooled = math.sqrt((self.v * scatter**2 + self.sampled * self.sampling**2) / freedom)
+        return max(pooled, self.sampling), freedom
 
     def above(self, x: float) -> float:
         """The probability that the slope is above x."""
         if self.v < 1:
             return 0.5
+        known = self._known()
+        if known is not None:
+            return 1.0 - t_cdf((x - self.slope) / known[0], known[1])
         return 1.0 - float(self.weights @ _cdf((x - self.slopes) / self.errors, self.v))
 
     def _quantile(self, p: float) -> float:
@@ -150,7 +182,7 @@ def design(times: tuple[float, ...], groups: tuple[int, ...]) -> Design:
 
 
 def fit(t: Floats, y: Floats, groups: Ints, error: float = 0.0, scale: float = 0.0) -> Line:
-    """The line through (t, y). error: standard error of a single reading; scale: of noise expected before any is seen.
+    """The line through (t, y). error: standard error of a sampled reading; scale: of noise expected before any is seen.
 
     `scale` enters as `prior_noise` degrees of freedom (an inverse chi-squared prior), which is what lets very few
     floors say something.
@@ -167,6 +199,16 @@ def fit(t: Floats, y: Floats, groups: Ints, error: float = 0.0, scale: float = 0
     weights = np.exp(log_weight - log_weight.max())
     weights /= weights.sum()
     slopes = d.rows @ y
-    noise = error**2 * np.einsum("mi,mi->m", d.rows, d.rows)
-    errors = np.sqrt(squares / max(v, 1) * d.unit_variance + noise + 1e-300)
-    return Line(float(weights @ slopes), v, rss, slopes, errors, weights)
+    errors = np.sqrt(squares / max(v, 1) * d.unit_variance + 1e-300)
+    row = weights @ d.rows
+    return Line(
+        float(row @ y), v, rss, slopes, errors, weights, error * math.sqrt(float(row @ row)), _samples(y, error)
+    )
+
+
+def _samples(y: Floats, error: float) -> int:
+    """Degrees of freedom of a known sampling error: twice the samples behind the growth, see `walking_errors`."""
+    if error <= 0.0:
+        return 0
+    share = float(y[-1] - y[0]) ** 2 * (y.size + 1) / (10.0 * error**2)
+    return max(1, min(round(2.0 * share), T.most_samples))

@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 
 from soak.analysis.decision import HOUR
-from soak.analysis.distributions import t_cdf, t_quantile
 from soak.analysis.floors import as_series
 from soak.analysis.judge import check
 from soak.analysis.results import Cohorts, SiteResult
@@ -74,19 +73,11 @@ def _fit(key: Hashable, points: Points, total: float, cycle_seconds: float, coho
     if points.cycles >= T.drop_first_from:
         points = points.but_first()
     line = trim(points, T.site_material * max(total, 0.0) / per_hour).line
-    se = line.se
-    width = t_quantile(T.report_level, line.v) * se
-    p = _one_sided(line.slope, se, line.v)
+    low, high = line.interval(T.report_level)
     growth = line.slope * per_hour
-    rank = growth - T.rank_errors * se * per_hour
-    ci95 = ((line.slope - width) * per_hour, (line.slope + width) * per_hour)
-    return _Fitted(SiteResult(key, growth, ci95, 0.0, False, cohort, rank), p)
-
-
-def _one_sided(slope: float, se: float, v: int) -> float:
-    if se > 0:
-        return 1.0 - t_cdf(slope / se, v)
-    return 0.0 if slope > 0 else 1.0
+    rank = growth - T.rank_errors * line.se * per_hour
+    result = SiteResult(key, growth, (low * per_hour, high * per_hour), 0.0, False, cohort, rank)
+    return _Fitted(result, 1.0 - line.above(0.0))
 
 
 def _ranked(fitted: list[_Fitted], total: float) -> list[SiteResult]:

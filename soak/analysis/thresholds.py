@@ -45,6 +45,8 @@ class Thresholds:
     prior_noise: int = 1  # degrees of freedom that the expected noise counts for
     prior_scale: float = 0.1  # expected noise of a floor, in limits per cycle
 
+    most_samples: int = 60  # degrees of freedom from which a known sampling error counts as exact
+
     # --- decisions -----------------------------------------------------------------------------------------------
     leak_level: float = 0.90  # probability that growth is above the limit, from which it is a leak: at exactly the
     # limit one run in ten may be called one, which wrongs nobody; finds a leak at twice the limit two cycles sooner

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from soak.analysis import walking_errors
 from soak.report.inputs import Floats
 from soak.report.owner import APPLICATION, STANDARD, Frame, Owners, is_agent
 
@@ -37,16 +38,8 @@ class Group:
     details: dict[str, int] = field(default_factory=dict)
 
     def errors(self) -> Floats:
-        """The error of a sampled site, as one per reading that gives its slope the error it has.
-
-        What lives on is sampled once, so readings share the error of their common part: from one to the next it walks
-        by q = (v_last - v_first) / (m - 1). The slope of such a walk over m readings has the variance 6 q / 5 m (in
-        readings), that of independent errors s^2 12 / m (m^2 - 1): equal for s^2 = q (m^2 - 1) / 10.
-        """
-        judged = self.variance[1:] if self.variance.size >= 4 else self.variance
-        m = judged.size
-        walk = max(0.0, float(judged[-1] - judged[0])) / max(m - 1, 1)
-        return np.full(self.variance.size, np.sqrt(walk * (m * m - 1) / 10.0))
+        """The error of a sampled site, one per reading."""
+        return walking_errors(self.variance)
 
     def heaviest(self) -> tuple[Frame, ...]:
         """The stack that grew most."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from soak.analysis import judge
+from soak.analysis import judge, walking_errors
 from soak.analysis.floors import as_series, floors_of
 from soak.analysis.results import Kind, Verdict
 from soak.config.limits import COUNTS
@@ -118,6 +118,7 @@ def _judge_one(data: RunData, info: SeriesInfo, memory: str) -> Judged:
         quantum=_quantum(info),
         trough=data.trough,
         restarts=data.restarts,
+        errors=heap_errors(data, times) if info.name == "python_heap" and info.process == TOTAL else None,
     )
     floors = _floors(data, times, values, verdict.cycles_used)
     row = _row(data, info, values, verdict, limit, warnings)
@@ -127,6 +128,26 @@ def _judge_one(data: RunData, info: SeriesInfo, memory: str) -> Judged:
         row["gates"] = False
         row["warnings"].append("tracer_inflates")
     return Judged(info, times, values, verdict, limit, row, floors)
+
+
+def heap_errors(data: RunData, times: Floats) -> Floats | None:
+    """The error of the traced bytes where they are sampled: the sites' own, and as much for what is in no site."""
+    if data.agent_mode != "sampler" or not times.size:
+        return None
+    rows: dict[int, list[float]] = {}
+    for point in (point for site in data.sites for point in site.points):
+        entry = rows.setdefault(point.cycle, [point.t, 0.0, 0.0])
+        entry[1] += (point.error or 0.0) ** 2
+        entry[2] += point.bytes
+    traced: dict[int, float] = {}
+    for reading in data.judged_readings:
+        traced[reading.cycle] = traced.get(reading.cycle, 0.0) + (reading.traced_bytes or 0.0)
+    known = [
+        (t, v * max(1.0, traced.get(cycle, 0.0) / size)) for cycle, (t, v, size) in sorted(rows.items()) if size > 0
+    ]
+    if not known:
+        return None
+    return walking_errors(np.interp(times, *np.array(known).T))
 
 
 def _refused(data: RunData, info: SeriesInfo, values: Floats) -> bool:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from soak.analysis import FloorKeeper, judge
+from soak.analysis import FloorKeeper, judge, walking_errors
 
 MB = 1048576.0
 HOUR = 3600.0
@@ -77,13 +77,13 @@ def test_a_series_read_once_per_cycle_is_normal():
 
 
 def test_the_error_of_sampled_readings_widens_the_interval():
-    """Readings with a standard error of 3 MB each cannot decide a limit of 1 MB that exact ones decide."""
+    """Readings with a standard error of 5 MB each cannot decide a limit of 1 MB that exact ones decide."""
     t = np.arange(8) * HOUR + 3500.0
     y = 50 * MB + 2 * MB * np.arange(8.0)
-    v = judge(t, y, HOUR, MB, errors=np.full(8, 3 * MB))
+    v = judge(t, y, HOUR, MB, errors=np.full(8, 5 * MB))
     assert v.verdict == "inconclusive"
-    # slope error of 7 points one hour apart: 3 / sqrt(7 * 48 / 12) = 0.57 MB/h, times t(.975) of at least 2
-    assert v.ci95[1] - v.ci95[0] > 2 * 2 * 0.5 * MB
+    # slope error of 7 points one hour apart: 5 / sqrt(7 * 48 / 12) = 0.94 MB/h, times t(.975) of at least 1.96
+    assert v.ci95[1] - v.ci95[0] > 2 * 1.96 * 0.9 * MB
 
 
 def test_a_restart_starts_a_segment_and_the_slope_is_shared():
@@ -217,3 +217,21 @@ def test_large_chunks_widen_the_interval() -> None:
     v = judge(t, y + lost, HOUR, MB)
     assert v.ci95[0] < 0.5 * v.growth_per_hour
     assert v.ci95[1] > 1.9 * v.growth_per_hour
+
+
+def test_a_known_error_decides_how_wide_the_interval_is() -> None:
+    """Readings that scatter as their samples do: the interval is the normal one of that error, not that of few points.
+
+    Chunks of 64 KB, sixteen in a cycle on average: each increment has an error of 0.25 MB, which walks, so the slope of
+    seven readings has 0.25 * sqrt(6 / 35) = 0.10 MB. It holds the truth in at least 85 of 100 series.
+    """
+    rng = np.random.default_rng(7)
+    t = np.arange(8) * HOUR + 3500.0
+    widths, held = [], 0
+    for _ in range(100):
+        samples = np.cumsum(rng.poisson(16, 8))
+        v = judge(t, samples * 65536.0, HOUR, MB, errors=walking_errors(samples * 65536.0**2))
+        widths.append((v.ci95[1] - v.ci95[0]) / 2 / MB)
+        held += v.ci95[0] <= MB <= v.ci95[1]
+    assert held >= 85
+    assert 0.18 < np.median(widths) < 0.30
