@@ -54,7 +54,7 @@ class AttachedTarget:
 
     def start(self, run_dir: Path, extra_env: Mapping[str, str]) -> None:
         """Find it. SoakError: target_not_found. Its environment and its output are its own."""
-        self._take(find_target(self._settings))
+        self.take(find_target(self._settings))
 
     def find_again(self) -> bool:
         """Whether another process has taken its place, as after a restart by systemd; `roots` are the new ones then.
@@ -69,7 +69,7 @@ class AttachedTarget:
             return False
         if set(roots) <= set(self._roots):
             return False
-        self._take(roots)
+        self.take(roots)
         return True
 
     def ready(self, waited: float, timeout: float | None = None) -> bool:
@@ -112,7 +112,8 @@ class AttachedTarget:
     def abandon(self) -> None:
         """Let go of it, as `stop` does."""
 
-    def _take(self, roots: tuple[Root, ...]) -> None:
+    def take(self, roots: tuple[Root, ...]) -> None:
+        """These processes are the target, however they were found."""
         self._roots = roots
         self._oom = OomCounter(roots[0][0])
         if self._settings.unit or self._settings.container:

@@ -16,12 +16,13 @@ from soak.config import Config, format_duration
 from soak.errors import ConfigError, Problem, SoakError, UsageError
 from soak.heartbeat import Heartbeat
 from soak.housekeeping import Housekeeping
-from soak.leftovers import clear_leftovers
+from soak.leftovers import clear_leftovers, is_alive
 from soak.lock import StoreLock
 from soak.log import bind
 from soak.migrate import migrate
 from soak.notify import Notifier
 from soak.progress import Status
+from soak.resume import CutOff, take_over
 from soak.schedule import Order, SchedulePart
 from soak.session import RunOutcome, Session
 from soak.signals import StopSignals
@@ -71,15 +72,20 @@ class Daemon:
         url, name = self._config.storage.url, self._config.target.name
         migrate(url)
         with open_store(url) as store, StoreLock(store, self._host, name), self._signals:
-            self._startup(store)
+            cut_off = self._startup(store)
             try:
+                if cut_off is not None:
+                    order = self._schedule.going_on(time.time() - (time.monotonic() - cut_off.zero))
+                    self._soak(order, cut_off)
                 while not self._signals.received:
                     self._turn()
             finally:
                 self._shutdown()
         return 0
 
-    def _startup(self, store: Store) -> None:
+    def _startup(self, store: Store) -> CutOff | None:
+        """Clear up, start the parts; a run that goes on."""
+        cut_off = take_over(store, self._config, self._host, is_alive, time.monotonic())
         for run_id in clear_leftovers(store):
             LOG.warning("run %d was cut off by a crash: it is closed as interrupted, what was sampled is kept", run_id)
         config = self._config
@@ -98,6 +104,7 @@ class Daemon:
         self._parts.start()
         self._notifier.ready()
         LOG.info("ready: %s", config.target.name)
+        return cut_off
 
     def _turn(self) -> None:
         """Wait for an order and carry it out."""
@@ -114,16 +121,19 @@ class Daemon:
 
     # ---------------------------------------------------------------------------------------------------- one soak
 
-    def _soak(self, order: Order) -> None:
+    def _soak(self, order: Order, cut_off: CutOff | None = None) -> None:
         config = self._config
         run_id = None
         self._standing.begin(_patience(config))
         try:
-            session = Session(config, self._store, _Watcher(self), self._clock)
+            session = Session(config, self._store, _Watcher(self), self._clock, cut_off=cut_off)
             run_id = session.state.id
             bind(run=run_id)
             self._standing.recording(run_id, lambda: session.state.recorder.stats)
-            LOG.info("a soak of %s begins", config.target.name)
+            if cut_off is None:
+                LOG.info("a soak of %s begins", config.target.name)
+            else:
+                LOG.warning("run %d was cut off by a crash: its target is the same process, it goes on", run_id)
             self._conclude(session.run(self._signals))
         except SoakError as error:  # this night is lost, the next one is not
             LOG.error("the soak could not be carried out: %s", error)

@@ -104,6 +104,11 @@ class SchedulePart:
             LOG.warning("the start due at %s was missed by %.0f s and is made up for", stamp(order.due), late)
         return order
 
+    def going_on(self, due: float) -> Order:
+        """A soak that is no new one goes on: nothing is started meanwhile. `due` as it was, wall time."""
+        self._orders.occupy(self._job)
+        return Order(self._job, due)
+
     def done(self, order: Order, run_id: int | None = None) -> None:
         """The soak of this order has ended: the next may be ordered."""
         self._orders.done(order)
@@ -183,6 +188,10 @@ class _Orders(BaseExecutor):  # type: ignore[misc]  # APScheduler has no types
             return self._queue.get(timeout=timeout)
         except queue.Empty:
             return None
+
+    def occupy(self, job: str) -> None:
+        """An instance runs that was not ordered here; `done` ends it, too."""
+        self._instances[job] += 1
 
     def done(self, order: Order) -> None:
         """Its instance has ended."""

@@ -28,6 +28,7 @@ from soak.parts.target import TargetPart
 from soak.places import drop_empty, forget_run_folder, run_folder
 from soak.progress import ProgressListener, Silent
 from soak.recorder import Recorder
+from soak.resume import CutOff
 from soak.signals import StopSignals
 from soak.version import target_version
 from soak_probes import start_time_of
@@ -82,16 +83,25 @@ class Session:
     """One run in the store, the parts it is made of, and the loop that keeps them to their times."""
 
     def __init__(
-        self, config: Config, store: Store, progress: ProgressListener, clock: Clock, run_dir: Path | None = None
+        self,
+        config: Config,
+        store: Store,
+        progress: ProgressListener,
+        clock: Clock,
+        run_dir: Path | None = None,
+        cut_off: CutOff | None = None,
     ) -> None:
+        """`cut_off`: go on with that run instead of beginning one."""
         clear_leftovers(store)
         plan = LoadPlan.from_config(config)
-        run_id = store.begin_run(run_start(config, clock))
+        run_id = store.begin_run(run_start(config, clock)) if cut_off is None else cut_off.run_id
         folder = run_dir or run_folder(config.storage.url, run_id)
         recorder = Recorder(store, run_id)
         self.state = Run(run_id, config, store, recorder, folder, clock, progress, clock.monotonic())
+        if cut_off is not None:
+            _go_on(self.state, cut_off)
         self._agent_dir = make_agent_folder()
-        target = TargetPart(self.state, self._agent_dir)
+        target = TargetPart(self.state, self._agent_dir, cut_off)
         samples = SamplePart(self.state, target)
         self._load = LoadPart(self.state, plan, samples)
         self._cycles = CyclePart(self.state, self._load)
@@ -127,13 +137,14 @@ class Session:
     def _startup(self) -> None:
         if self.state.config.load.profile != "none":
             self._load.plan.check()  # before the target starts; in a run, so that tonight is not taken for last night
-        for warning in planning.warnings(self.state.config):
+        for warning in () if self.state.resumed else planning.warnings(self.state.config):
             self.state.listener.message(f"warning: {warning}")
         for part in self._parts:
             if self.state.stopping():
                 return
             self._started.append(part)
             part.initialize()
+        self.state.keep_target()  # for whoever finds the run cut off
 
     def _loop(self) -> None:
         run = self.state
@@ -193,6 +204,14 @@ class Session:
         if not self._ended:
             error = {"code": "abandoned", "message": "ended at once, without an analysis"}
             run.store.end_run(run.id, "interrupted", run.clock.wall(), error=error)
+
+
+def _go_on(run: Run, cut_off: CutOff) -> None:
+    """A run stands where it would stand by now, had it not been cut off."""
+    run.resumed = True
+    run.zero, run.segment = cut_off.zero, cut_off.segment
+    run.pids, run.python = list(cut_off.pids), cut_off.python
+    run.cycle = int(run.now // run.cycle_seconds)
 
 
 def run_start(config: Config, clock: Clock) -> RunStart:

@@ -111,11 +111,14 @@ class LoadGenerator:
         """False once every worker has ended, after the last cycle or after `stop`."""
         return bool(self._workers or self._due)
 
-    def start(self, zero: float) -> None:
-        """Start the workers; `zero` is CLOCK_MONOTONIC at t = 0, best half a second ahead: they take that to start."""
+    def start(self, zero: float, since: float = 0.0) -> None:
+        """Start the workers; `zero` is CLOCK_MONOTONIC at t = 0, best half a second ahead: they take that to start.
+
+        `since` is where in the plan they begin, in seconds: later than 0 in a run that goes on.
+        """
         self._zero = zero
         for number in range(self.plan.workers):
-            self._spawn(number, 0.0)
+            self._spawn(number, since)
 
     def poll(self) -> list[LoadDelta]:
         """What happened since the last call; never blocks. A worker that died is replaced, its gap is in `gaps`."""

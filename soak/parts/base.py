@@ -12,6 +12,7 @@ from soak.config import Config
 from soak.errors import SoakError
 from soak.progress import ProgressListener
 from soak.recorder import Recorder
+from soak.resume import place_in_time
 from soak_storage import Store
 from soak_storage.records import Record
 
@@ -55,7 +56,9 @@ class Run:
     verdict: str | None = None  # so far
     decided: bool = False
     failure: SoakError | None = None
+    resumed: bool = False  # does it go on after a crash of soak?
     pids: list[int] = field(default_factory=list)
+    roots: tuple[tuple[int, int], ...] = ()  # (pid, start time) of an attached target
     python: str | None = None
     ceilings: dict[str, int] = field(default_factory=dict)  # what the system allows the target, by series
 
@@ -81,6 +84,7 @@ class Run:
     def keep_target(self) -> None:
         """Store what is known of the target by now."""
         known: dict[str, Any] = {"command": list(self.config.target.command), "pids": self.pids, "python": self.python}
+        known |= place_in_time(self.zero, self.roots)
         self.store.update_run(self.id, target={**known, "ceilings": self.ceilings})
 
     def put(self, records: Iterable[Record]) -> None:

@@ -33,13 +33,15 @@ class LoadPart:
         self.generator: LoadGenerator | None = None
 
     def initialize(self) -> None:
-        """Set the beginning of run time and start the workers."""
+        """Set the beginning of run time and start the workers; a run that goes on keeps to its own time."""
         run = self._run
-        run.zero = run.clock.monotonic() + LEAD
+        since = max(0.0, run.now + LEAD) if run.resumed else 0.0
+        if not run.resumed:
+            run.zero = run.clock.monotonic() + LEAD
         if run.config.load.profile == "none":
             return
         self.generator = LoadGenerator(self.plan, log_path=private_file(run.folder / "load.log"))
-        self.generator.start(run.zero)
+        self.generator.start(run.zero, since)
         run.put(OwnedRow(pid, start_time_of(pid) or 0, "load worker") for pid in self.generator.pids)
 
     def due(self, now: float) -> float:

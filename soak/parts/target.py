@@ -16,7 +16,8 @@ from soak.nodeguest import node_environment
 from soak.parts.base import NEVER, Run
 from soak.places import private_folder
 from soak.planning import sampling_interval
-from soak.target import TargetProcess, make_target
+from soak.resume import CutOff
+from soak.target import AttachedTarget, TargetProcess, make_target
 from soak_probes import ProcessTree
 from soak_probes.ceilings import ceilings
 from soak_storage.records import EventRow, OwnedRow, SegmentRow
@@ -40,8 +41,10 @@ class _Down:
 class TargetPart:
     """Starts or finds the target; when it ends, waits for its successor or ends the run."""
 
-    def __init__(self, run: Run, agent_dir: Path) -> None:
+    def __init__(self, run: Run, agent_dir: Path, cut_off: CutOff | None = None) -> None:
+        """`cut_off`: go on with that run's target, which is the process that it was."""
         self._run = run
+        self._cut_off = cut_off
         self._own_agent_dir = agent_dir
         self.target = make_target(run.config.target)
         self._next = 0.0
@@ -58,17 +61,23 @@ class TargetPart:
     def initialize(self) -> None:
         """Start it, wait until it is ready, begin the first segment."""
         run = self._run
-        verb = "starting" if self.target.owned else "attaching to"
+        verb = "going on with" if self._cut_off else "starting" if self.target.owned else "attaching to"
         run.listener.message(f"run {run.id}: {verb} {run.config.target.name}")
         private_folder(run.folder)
-        self.target.start(run.folder, self._agent_environment())
+        if self._cut_off is not None and isinstance(self.target, AttachedTarget):
+            self.target.take(self._cut_off.roots)
+        else:
+            self.target.start(run.folder, self._agent_environment())
         self._own(gone=False)
         began = run.clock.monotonic()
         while not run.stopping() and not self.target.ready(run.clock.monotonic() - began):
             run.clock.sleep(START_LOOK)
         self._take_facts()
         run.keep_target()  # now, too: a run that is cut off shows them
-        run.put([SegmentRow(0, 0.0, "start")])
+        if self._cut_off is None:
+            run.put([SegmentRow(0, 0.0, "start")])
+        else:
+            run.put([EventRow("gap", self._cut_off.last, run.now, {"why": "soak_restarted"})])
 
     @property
     def answers(self) -> Callable[[], bool] | None:
@@ -194,7 +203,8 @@ class TargetPart:
     def _take_facts(self) -> None:
         """Its process ids and what the system allows it."""
         run = self._run
-        run.pids = [*run.pids, *(pid for pid, _ in self.target.roots)]
+        run.pids = list(dict.fromkeys([*run.pids, *(pid for pid, _ in self.target.roots)]))
+        run.roots = () if self.target.owned else self.target.roots
         found = ceilings(self.target.roots[0][0])
         run.ceilings = {CEILING_NAMES.get(name, name): ceiling.limit for name, ceiling in found.items()}
         run.ceilings["machine"] = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

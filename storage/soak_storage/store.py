@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -98,6 +99,11 @@ class Store(Reader):
         }
         with self.writing() as connection:
             return inserted_id(connection, tables.runs, values)
+
+    def as_stored(self, config: Mapping[str, Any]) -> Any:
+        """A configuration as `begin_run` would keep it: to tell whether it is that of a stored run."""
+        self._redactor.learn(secret_values(config))
+        return json.loads(json.dumps(self._redactor.mapping(config)))
 
     def update_run(
         self,
