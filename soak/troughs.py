@@ -33,6 +33,7 @@ SERIES = (  # what becomes a series of its own: key of the answer, name, unit
     ("mapped_files", "mapped_files", "bytes"),
     ("rss_trimmed", "rss_trimmed", "bytes"),
 )
+SAMPLER_RESTARTED = "sampler_restarted"  # event: a new segment begins
 GATING = frozenset({"python_heap", "tasks", "tmp_files"})
 
 
@@ -56,6 +57,7 @@ class TroughReader:
         self._rows: queue.SimpleQueue[Record] = queue.SimpleQueue()
         self._silent: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()  # from the thread that asks
         self._thread: threading.Thread | None = None
+        self._restarts: dict[tuple[int, int], int] = {}  # of the heap sampler, by pid and start time
 
     @property
     def hellos(self) -> Sequence[Mapping[str, Any]]:
@@ -91,6 +93,7 @@ class TroughReader:
             self._known.pop(self._silent.get_nowait(), None)
         for pid, start_time in self._known.keys() - present:
             del self._known[pid, start_time]
+            self._restarts.pop((pid, start_time), None)
             self._client.drop(pid)
 
     def start(self, moment: Moment, processes: Sequence[Process]) -> Iterator[Record]:
@@ -133,6 +136,7 @@ class TroughReader:
             answer = self._ask(process, moment)
             if answer is None:
                 return  # a total without one of its parts would be a fall that never was: the gap says nothing at all
+            self._note_restart(process, answer.get("heap_restarts", 0), moment)
             answer.update(allocators(answer.get("native") or {}))
             self._rows.put(reading_row(answer, process, moment, collected=self._config.collect))
             if self._holders is not None:
@@ -146,6 +150,12 @@ class TroughReader:
                 self._rows.put(SampleRow(moment.t, name, unit, totals[name], gates=name in GATING))
         if self._holders is not None and moment.cycle == WARM_CYCLE:
             self._holders.remember_sizes(processes)
+
+    def _note_restart(self, process: Process, count: int, moment: Moment) -> None:
+        """Another tool had taken the heap sampler's hooks off: what was known is lost, nothing is compared across."""
+        if count > self._restarts.get(process.key, 0):
+            self._restarts[process.key] = count
+            self._rows.put(EventRow(SAMPLER_RESTARTED, moment.t, moment.t, {"process": process.pid, "count": count}))
 
     def _ask(self, process: Process, moment: Moment) -> dict[str, Any] | None:
         """The agent's answer; None, and a gap that says why, when it gives none."""

@@ -121,3 +121,32 @@ def test_what_was_there_before_the_load_is_of_no_cycle(tmp_path: Path) -> None:
         process.kill()
         process.communicate()
         reader.close()
+
+
+DISPLACED = "import sys, tracemalloc; tracemalloc.start(); input(); tracemalloc.stop(); print(flush=True); input()"
+
+
+@pytest.mark.skipif(not LIBRARY.exists(), reason="the heap sampler was not built here: no C compiler")
+def test_a_sampler_whose_hooks_were_taken_off_begins_a_new_segment(tmp_path: Path) -> None:
+    """tracemalloc was there first and puts back what it found: what is sampled from then on is not compared."""
+    env = {**os.environ, **soak_agent.environment(tmp_path / "agents", heap="off")}
+    command = [sys.executable, "-c", DISPLACED]
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as target:
+        reader = TroughReader(tmp_path / "agents", AgentConfig(holders=False))
+        processes = met(reader, target)
+        assert reader._client.request(target.pid, "heap", mode="sampler")["heap_mode"] == "sampler"
+        assert not kinds(reader, processes, 1)
+        assert target.stdin and target.stdout
+        target.stdin.write(b"\n")
+        target.stdin.flush()
+        target.stdout.readline()
+        assert kinds(reader, processes, 2) == ["sampler_restarted"]
+        assert not kinds(reader, processes, 3)
+        target.kill()
+        reader.close()
+
+
+def kinds(reader: TroughReader, processes: list[Process], cycle: int) -> list[str]:
+    """The events of one reading."""
+    assert not list(reader.start(Moment(float(cycle), cycle, 0), processes))
+    return [row.kind for row in reader.finish(float(cycle), []) if isinstance(row, EventRow)]

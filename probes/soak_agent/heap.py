@@ -51,6 +51,10 @@ class Off:
         """Nothing would be copied by a reading."""
         return 0
 
+    def restarts(self) -> int:
+        """How often everything known before was lost, because another tool had taken the hooks off."""
+        return 0
+
     def cost(self) -> float | None:
         """Seconds of CPU it has cost the target's own threads so far, by estimate; None where that is not known."""
         return 0.0
@@ -146,6 +150,10 @@ class Sampled(Off):
     def hide(self) -> None:
         """Leave out what the calling thread allocates from now on."""
         self.sampler.ignore_thread(True)
+
+    def restarts(self) -> int:
+        """What the sampler noticed at its readings."""
+        return int(self.sampler.restarts)
 
     def cost(self) -> float | None:
         """What its samples and the countdown at every allocation take, see SAMPLE_COST."""

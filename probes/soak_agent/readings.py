@@ -73,7 +73,7 @@ class Readings:
             "pauses_ms": {name: seconds * 1e3 for name, seconds in pauses.items()}, "sites": sites,
             "types": self._types(counts, int(request.get("types", TYPES))), "handles": groups,
             "tmp_files": tmp_files, "tmp_bytes": tmp_bytes, "warnings": warnings + failed, "native": native,
-            "cost": self._cost(),
+            "cost": self._cost(), "heap_restarts": self.heap.restarts(),
         }  # fmt: skip
 
     def _cost(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from soak.agentfolder import agent_answers, agent_folder_of
@@ -12,11 +13,12 @@ from soak.parts.base import Run
 from soak.parts.target import TargetPart
 from soak.planning import sampling_interval
 from soak.sampler import Sampler
-from soak.troughs import Moment, TroughReader
-from soak_storage.records import EventRow
+from soak.troughs import SAMPLER_RESTARTED, Moment, TroughReader
+from soak_storage.records import EventRow, Record, SegmentRow
 
 READ_AT = 0.6  # of the quiet phase: connections have closed, buffers are free, and the answer comes before the end
 AGENT_PATIENCE = 10.0  # seconds of run time until an agent that has to be there is missed
+SAMPLER_LOST = "another tool took the heap sampler's hooks off; it began again and knows nothing of before"
 RECYCLING = "workers of the target are replaced: what leaks in one ends with it, so growth is partly hidden"
 
 
@@ -80,12 +82,12 @@ class SamplePart:
             if self._collects:
                 ask_to_collect(self._target.agent_dir)
             self._run.put(self._troughs.start(Moment(now, self._run.cycle, self._run.segment), self.sampler.processes))
-        self._run.put(self._troughs.poll())
+        self._run.put(self._split(self._troughs.poll()))
         self._require_agent(now)
 
     def shutdown(self) -> None:
         """Wait for a reading under way, and ask who holds what has grown."""
-        self._run.put(self._troughs.finish(self._run.now, self.sampler.processes))
+        self._run.put(self._split(self._troughs.finish(self._run.now, self.sampler.processes)))
         if self._guests is not None:
             self._run.put(self._guests.leave(self._run.now))
         self._run.put(self.sampler.last_seen())
@@ -95,6 +97,16 @@ class SamplePart:
         """Let go of sockets and files."""
         self._troughs.close()
         self.sampler.close()
+
+    def _split(self, rows: Iterable[Record]) -> Iterator[Record]:
+        """The rows, and a new segment where the heap sampler has lost what it knew: nothing is compared across that."""
+        for row in rows:
+            yield row
+            if isinstance(row, EventRow) and row.kind == SAMPLER_RESTARTED:
+                if self._segment == self._run.segment:  # else the target came back meanwhile, and is still to be met
+                    self._segment += 1
+                self._run.segment += 1
+                yield SegmentRow(self._run.segment, row.t0, SAMPLER_LOST)
 
     def _sample(self, now: float, *, deep: bool) -> None:
         run = self._run
