@@ -1,0 +1,1 @@
+"""How long one reading keeps the target's threads waiting."""
