@@ -26,12 +26,15 @@ _WIDTHS = (5, 16, 12, 11, 7, 20)
 @click.pass_obj
 def command(options: Globals, limit: int | None, name: str | None, as_json: bool) -> None:
     """List the stored runs, newest first."""
-    from soak.leftovers import close_cut_off
     from soak_storage import open_store
 
     with open_store(options.store_url(), create=False) as store:
-        close_cut_off(store)
         runs = store.runs(limit, name=name)
+        if any(run.status == "running" for run in runs):
+            from soak.leftovers import close_cut_off  # looks at processes: not loaded for runs that have all ended
+
+            close_cut_off(store)
+            runs = store.runs(limit, name=name)
     if as_json:
         lines = [json.dumps(asdict(run)) for run in runs]
     elif runs:
