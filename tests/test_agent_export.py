@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from soak import cli
 from soak.commands.agent import write_wheel
+from tests.agent.conftest import find_python
+from tests.common import free_port, wait_until
+from tests.e2e.soaking import GUEST, soak, write_config
 
 _PROGRAM = """
 import sys, os
@@ -79,3 +83,40 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli.cli, ["agent", "export", str(tmp_path)])
     assert result.exception is not None and "nothing is overwritten" in str(result.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("version", ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"])
+def test_the_wheel_serves_a_soak_in_every_python(version: str, tmp_path: Path) -> None:
+    """In an environment of that Python with nothing else in it: the target starts its agent, and soak reads it."""
+    python = find_python(version)
+    if python is None:
+        pytest.skip(f"no Python {version} on this machine")
+    wheel = write_wheel(tmp_path / "dist")
+    subprocess.run([python, "-m", "venv", str(tmp_path / "venv")], check=True)
+    subprocess.run([tmp_path / "venv/bin/pip", "install", "-q", "--no-index", str(wheel)], check=True)
+    listed = [tmp_path / "venv/bin/pip", "list", "--format=freeze"]
+    names = {line.partition("==")[0] for line in subprocess.check_output(listed, text=True).splitlines()}
+    assert names - {"pip", "setuptools"} == {"soak-agent"}
+    code = f"import runpy, soak_agent\nassert soak_agent.start()\nrunpy.run_path({str(GUEST)!r}, run_name='__main__')"
+    (tmp_path / "app.py").write_text(code)
+    port = free_port()
+    path = write_config(
+        tmp_path, target={"url": f"http://127.0.0.1:{port}"}, load={"cycle": "4s", "cycles": 5, "quiet": "1500ms"}
+    )
+    kept = [line for line in path.read_text().splitlines() if not line.startswith(("command", "env"))]
+    path.write_text("\n".join(kept).replace("[target]", f"[target]\nport = {port}") + "\n")
+    env = {"PORT": str(port), "LEAK": "20000", "SOAK_AGENT_DIR": str(tmp_path / "agents")}
+    target = subprocess.Popen([tmp_path / "venv/bin/python", "app.py"], cwd=tmp_path, env=env)
+    try:
+        wait_until(lambda: list((tmp_path / "agents").glob("*.sock")))
+        done = soak(tmp_path, "run", "--json", "report.json")
+    finally:
+        target.kill()
+        target.wait()
+    assert done.report is not None and done.code == 1, done.err
+    assert done.report["run"]["target"]["python"].startswith(f"{version}.")
+    assert done.report["observer"]["heap"] == "sampler", done.err
+    growth = next(finding for finding in done.report["findings"] if finding["kind"] == "growth")
+    assert growth["sites"][0]["function"] == "remember"
