@@ -84,7 +84,7 @@ class Births:
                 "os.fork": self._fork, "os.forkpty": self._forkpty, "os.posix_spawn": self._spawn,
                 "tempfile.mkstemp": self._tempfile, "tempfile.mkdtemp": self._tempfile, "os.mkdir": self._mkdir,
                 "os.remove": self._remove, "os.rmdir": self._remove, "os.rename": self._rename,
-                "sqlite3.connect": self._database, "import": self._import,
+                "sqlite3.connect": self._database, "mmap.__new__": self._mmap, "import": self._import,
                 "_thread.start_joinable_thread": self._thread, "_thread.start_new_thread": self._thread,
             }
         )  # fmt: skip
@@ -191,6 +191,17 @@ class Births:
         self.fds[self._next_fd()] = (chain, path, now)
         if flags & os.O_CREAT:
             self._maybe_tmp(path, chain, now)
+
+    def _mmap(self, args: Any) -> None:
+        """A mapping keeps a duplicate of its descriptor, and that of shared memory was opened without an event."""
+        number = args[0]
+        if number < 0 or not self._affordable():
+            return
+        chain, inode, now = self.chain(), os.fstat(number).st_ino, self.clock()
+        born = self.fds.get(number)
+        if born is None or (born[1] != inode and born[1] != os.readlink(f"/proc/self/fd/{number}")):
+            self.fds[number] = (chain, inode, now)
+        self.fds[self._next_fd()] = (chain, inode, now)
 
     def _maybe_tmp(self, path: str, chain: Chain, now: float) -> None:
         path = os.path.abspath(path)

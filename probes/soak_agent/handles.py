@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .proc import inode_of, own_children, size_of, sort_of, tcp_states
+from .proc import inode_of, orphans, own_children, size_of, sort_of, tcp_states
 from .stacks import OWN, frame_stack, frames_of
 from .stdlib import load
 from .tasks import code_of, living_tasks, waiting_at
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DESCRIPTORS = 20_000  # read at most this many links in one reading
 TICK_SLACK = 0.03  # s between the event and the start time of a child, which is in ticks of 10 ms
 CHILD_SLACK = 0.25  # s a fork may take on a busy machine
+ORPHAN_SLACK = 5.0  # s until what a child starts has left it: an interpreter may have to come up first
 
 
 class Groups:
@@ -184,7 +185,22 @@ class Handles:
             chain = self.children.get(key) or by_pid.get(pid) or self._fork_of(start / self.ticks, comm, events)
             alive[key] = chain
             groups.add("child", chain, None, "zombie" if state == "Z" else "running", comm)
+        for pid, comm, _, start in orphans():
+            key = (pid, start)
+            chain = self.children.get(key) or self._left(start / self.ticks, events)
+            if chain:
+                alive[key] = chain
+                groups.add("child", chain, None, "orphan", comm)
         self.children = alive
+
+    @staticmethod
+    def _left(start: float, events: list[tuple[float, str, Chain, Any]]) -> Chain:
+        """The last child that was made before an orphan's start: most likely it, or what it started, is the orphan."""
+        best: Chain = ()
+        for born, _, chain, _ in events:
+            if born - 2 * TICK_SLACK <= start <= born + ORPHAN_SLACK:
+                best = chain
+        return best
 
     @staticmethod
     def _fork_of(start: float, comm: str, events: list[tuple[float, str, Chain, Any]]) -> Chain:

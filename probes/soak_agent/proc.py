@@ -8,6 +8,8 @@ from .stdlib import read_file
 
 STATES = ("", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
           "LAST_ACK", "LISTEN", "CLOSING")  # fmt: skip
+WARDEN = b"/soak/launch/warden.py"
+ANCESTORS = 8  # looked at for the warden: a worker's master's shell
 
 
 def inode_of(link: str) -> int:
@@ -51,15 +53,46 @@ def tcp_states() -> dict[int, str]:
     return found
 
 
-def own_children() -> list[tuple[int, str, str, int]]:
-    """(pid, name, state, start in ticks since boot) of each child, zombies included."""
+Child = tuple[int, str, str, int]  # pid, name, state, start in ticks since boot
+
+
+def own_children() -> list[Child]:
+    """Each child of this process, zombies included."""
+    return _children_of("self")
+
+
+def orphans() -> list[Child]:
+    """What left the target's tree and was taken in by the process that soak starts targets from; else nothing."""
+    warden, pid = "", os.getppid()
+    for _ in range(ANCESTORS):
+        if any(word.endswith(WARDEN) for word in _read(f"/proc/{pid}/cmdline").split(b"\0")):
+            warden = str(pid)
+            break
+        fields = _fields(pid)
+        if fields is None or pid <= 1:
+            break
+        pid = int(fields[1][1])
+    return [child for child in _children_of(warden) if child[0] != os.getpid()] if warden else []
+
+
+def _children_of(pid: str) -> list[Child]:
     pids: set[int] = set()
-    for thread in os.listdir("/proc/self/task"):
-        pids.update(map(int, _read(f"/proc/self/task/{thread}/children").split()))
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    for thread in threads:
+        pids.update(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
     found = []
-    for pid in sorted(pids):
-        head, _, tail = _read(f"/proc/{pid}/stat").decode(errors="replace").rpartition(")")
-        fields = tail.split()
-        if len(fields) > 19:
-            found.append((pid, head.partition("(")[2], fields[0], int(fields[19])))
+    for child in sorted(pids):
+        facts = _fields(child)
+        if facts is not None:
+            found.append((child, facts[0], facts[1][0], int(facts[1][19])))
     return found
+
+
+def _fields(pid: int) -> tuple[str, list[str]] | None:
+    """(name, fields from the state on) of /proc/PID/stat; None when it is gone."""
+    head, _, tail = _read(f"/proc/{pid}/stat").decode(errors="replace").rpartition(")")
+    fields = tail.split()
+    return (head.partition("(")[2], fields) if len(fields) > 19 else None

@@ -21,6 +21,11 @@ KINDS = {
     "os.open": ("fd", "return os.open('/etc/hosts', os.O_RDONLY)", "os.close(thing)"),
     "pty": ("fd", "pid, thing = pty.fork()\n    if not pid: os._exit(0)\n    os.waitpid(pid, 0)\n    return thing",
             "os.close(thing)"),
+    "mmap": ("fd", "import mmap\n    with open('/etc/hosts') as file:\n"
+             "        return mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)", "thing.close()"),
+    "shared memory": ("fd", "from multiprocessing.shared_memory import SharedMemory\n"
+                      "    block = SharedMemory(create=True, size=9000); block.unlink(); return block",
+                      "thing.close()"),
     "sqlite": ("fd", "return sqlite3.connect(os.path.join(os.getcwd(), 'a.db'))", "thing.close()"),
     "socket": ("socket", "return socket.socket()", "thing.close()"),
     "accepted": ("socket", "a = socket.create_server(('127.0.0.1', 0))\n"
@@ -45,7 +50,7 @@ def test_a_handle_is_seen_where_it_was_made_while_it_lives(
 ) -> None:
     """Three are made, all three are under the function that made them; when released none is left."""
     kind, make, release = KINDS[what]
-    each = 3 if what == "accepted" else 1
+    each = {"accepted": 3, "shared memory": 2}.get(what, 1)
     source = HEAD + (
         f"def culprit():\n    {make}\n"
         "stop('ready')\n"
