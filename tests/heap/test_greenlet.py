@@ -25,7 +25,9 @@ def test_a_gevent_server_is_sampled_request_by_request(guest: Guest, python: str
     """400 requests on a patched interpreter, loaded and preloaded: what they keep is found, below gevent."""
     subprocess.run([python, "-m", "venv", tmp_path / "env"], check=True, timeout=300)
     python = str(tmp_path / "env" / "bin" / "python")
-    if subprocess.run([python, "-m", "pip", "install", "-q", "gevent"], check=False, timeout=500).returncode:
+    if subprocess.run(
+        [python, "-m", "pip", "install", "-q", "--only-binary", ":all:", "gevent"], check=False, timeout=500
+    ).returncode:
         pytest.skip("gevent cannot be installed for this Python")
     for interval, preload in ((1, False), (1, True), (512, False)):
         found = guest("gevents.py", interval, python=python, preload=preload)
