@@ -29,6 +29,8 @@ WATCHED = 20_000  # containers remembered between two requests
 GREW = 16  # items a container must have grown by to be followed
 FOLLOWED = 6  # containers: a weak registry or two may be among them, and they are left out
 WEAK = frozenset({"WeakSet", "WeakValueDictionary", "WeakKeyDictionary"})
+# What holds a thing only while it runs, or whatever there is: a path through it names nobody.
+PASSING = (("asyncio.tasks", "_current_tasks"), ("_asyncio", "_current_tasks"), ("asyncio.tasks", "_eager_tasks"))
 UNUSED = frozenset({"codecs", "collections", "inspect", "re", "subprocess", "tempfile"})  # by what we use of objgraph
 
 _Module, _Function, _Frame = type(sys), type(load), type(sys._getframe())
@@ -39,7 +41,10 @@ class Late(Exception):
 
 
 class Edges:
-    """Stands for `gc` in objgraph: the referrers of an object that are worth following."""
+    """Stands for `gc` in objgraph: the referrers of an object that are worth following.
+
+    Frames are none while `frames` is False: what a running function holds, a module mostly holds as well.
+    """
 
     def __init__(self, ours: set[int], deadline: float) -> None:
         time = load("time")
@@ -48,6 +53,7 @@ class Edges:
         self.ours = ours
         self.deadline = deadline
         self.pause = 0.0
+        self.frames = False
 
     def collect(self) -> int:
         """It was done before."""
@@ -61,17 +67,22 @@ class Edges:
             raise Late
         found = self.referrers(*objects)
         self.pause = max(self.pause, self.clock() - begun)
-        found = [item for item in found if id(item) not in self.ours and not _is_own(item)]
+        found = [item for item in found if id(item) not in self.ours and self._lasts(item)]
         roots = [item for item in found if is_root(item)]
         if roots:
             return sorted(roots, key=lambda item: not isinstance(item, _Module))[:1]
         found.sort(key=_size, reverse=True)
         return found[:BRANCHES]
 
+    def _lasts(self, item: Any) -> bool:
+        return (self.frames or type(item) is not _Frame) and not _is_own(item) and not _is_weak(item)
+
 
 def _is_own(item: Any) -> bool:
     if type(item) is _Frame:
         return str(item.f_code.co_filename).startswith(OWN) or "objgraph" in item.f_code.co_filename
+    if type(item) is _Module:
+        return str(item.__dict__.get("__name__", "")).startswith("_soak")
     return type(item) is _Function and str(item.__code__.co_filename).startswith(OWN)
 
 
@@ -92,6 +103,22 @@ def is_root(item: Any) -> bool:
     return kind is _Frame or isinstance(item, type)
 
 
+def passing() -> set[int]:
+    """The identities of the containers in PASSING, as far as the target has imported them."""
+    found = (getattr(sys.modules.get(module), name, None) for module, name in PASSING)
+    return {id(item) for item in found if item is not None}
+
+
+def _chain(graph: Any, edges: Edges, item: Any) -> list[Any]:
+    """From a module or class down to `item`; from a running function where there is no other; else `item` alone."""
+    edges.frames = False
+    chain: list[Any] = graph.find_backref_chain(item, is_root, DEPTH)
+    if len(chain) < 2:
+        edges.frames = True
+        chain = graph.find_backref_chain(item, is_root, DEPTH)
+    return chain
+
+
 class Holders:
     """Answers `holders`; remembers how large containers were, to see which have grown since the last time."""
 
@@ -110,17 +137,17 @@ class Holders:
         """
         graph = private("_soak_objgraph", str(request["objgraph"]), UNUSED)
         seconds = float(request.get("deadline", DEADLINE))
-        edges = Edges(ours | {id(self.__dict__), id(self.sizes)}, load("time").perf_counter() + seconds)
+        edges = Edges(ours | passing() | {id(self.__dict__), id(self.sizes)}, load("time").perf_counter() + seconds)
         graph.gc = edges
         late = False
         rows: list[dict[str, Any]] = []
         try:
             for kind, item, growth in self._wanted(set(request.get("types", ()))):
                 if id(item) not in ours:
-                    chain = graph.find_backref_chain(item, is_root, DEPTH)
-                    path = describe(chain)
-                    if path[0].split(" ")[-1].startswith("_soak") or any(map(_is_weak, chain)):
+                    chain = _chain(graph, edges, item)
+                    if len(chain) < 2 or _is_weak(item):  # nothing that lasts holds it
                         continue
+                    path = describe(chain)
                     rows.append({"type": kind, "growth": growth, "path": path, "filled_by": filled_by(chain)})
         except Late:
             late = True

@@ -144,3 +144,32 @@ def test_the_walk_leaves_no_public_module_behind(launch: Callable[..., Guest], p
     assert guest.line() == "ready"
     ask(guest, "function")
     assert guest.go() == "[]"
+
+
+PASSING = """
+import asyncio, sys, weakref
+class Job: pass
+class Kept: pass
+async def work(job):
+    kept = Kept()
+    LIVING.append(kept)
+    frame = sys._getframe()
+    print("ready", flush=True)
+    sys.stdin.readline()
+LIVING = []
+known = weakref.WeakSet()
+async def main():
+    job = Job()
+    known.add(job)
+    await asyncio.create_task(work(job))
+asyncio.run(main())
+"""
+
+
+def test_what_holds_only_for_the_moment_is_not_told(launch: Callable[..., Guest], python: str) -> None:
+    """The running task and its frame hold what a list of the module holds too: the list is told, as it lasts."""
+    guest = launch(PASSING, python=python)
+    assert guest.line() == "ready"
+    rows = {kind: path for kind, _, path in ask(guest, "__main__.Kept", "__main__.Job")}
+    assert rows["__main__.Kept"] == ("module __main__", "list LIVING", "__main__.Kept")
+    assert not any("_current_tasks" in step or "Weak" in step for path in rows.values() for step in path)
