@@ -96,7 +96,7 @@ class AttachedTarget:
             return None
         if self.oom_kills():
             return Exit("oom", 9, "gone, while the kernel killed for memory in its control group")
-        return Exit("exit", -1, "gone (the exit status of an attached process goes to its parent)")
+        return Exit("gone", -1, "gone, cause unknown (the exit status of an attached process goes to its parent)")
 
     def members(self) -> Iterable[int]:
         """Of a unit or container: all processes in its control group. Else none but what it started."""

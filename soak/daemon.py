@@ -17,7 +17,7 @@ from soak.errors import ConfigError, Problem, SoakError, UsageError
 from soak.heartbeat import Heartbeat
 from soak.housekeeping import Housekeeping
 from soak.leftovers import clear_leftovers, is_alive
-from soak.lock import StoreLock
+from soak.lock import LockPart, StoreLock
 from soak.log import bind
 from soak.migrate import migrate
 from soak.notify import Notifier
@@ -71,8 +71,8 @@ class Daemon:
         """Soak on the schedule until SIGTERM or SIGINT; the exit code."""
         url, name = self._config.storage.url, self._config.target.name
         migrate(url)
-        with open_store(url) as store, StoreLock(store, self._host, name), self._signals:
-            cut_off = self._startup(store)
+        with open_store(url) as store, StoreLock(store, self._host, name) as lock, self._signals:
+            cut_off = self._startup(store, lock)
             try:
                 if cut_off is not None:
                     order = self._schedule.going_on(time.time() - (time.monotonic() - cut_off.zero))
@@ -83,10 +83,10 @@ class Daemon:
                 self._shutdown()
         return 0
 
-    def _startup(self, store: Store) -> CutOff | None:
+    def _startup(self, store: Store, lock: StoreLock) -> CutOff | None:
         """Clear up, start the parts; a run that goes on."""
         cut_off = take_over(store, self._config, self._host, is_alive, time.monotonic())
-        for run_id in clear_leftovers(store):
+        for run_id in clear_leftovers(store, but=None if cut_off is None else cut_off.run_id):
             LOG.warning("run %d was cut off by a crash: it is closed as interrupted, what was sampled is kept", run_id)
         config = self._config
         self._standing = Standing(config.target.name)
@@ -98,7 +98,8 @@ class Daemon:
         self._alerts = Alerts(store, channels, repeat=config.alerts.repeat)
         self._sender = AlertSender(self._alerts, channels)
         heartbeat = Heartbeat(self._standing, self._notifier)
-        self._parts = Supervisor([heartbeat, self._schedule, self._sender, self._housekeeping, self._web])
+        kept = LockPart(lock, self._signals.ask)
+        self._parts = Supervisor([heartbeat, kept, self._schedule, self._sender, self._housekeeping, self._web])
         self._standing.parts = self._parts.states
         self._standing.next_start = lambda: self._schedule.next_start
         self._parts.start()

@@ -23,13 +23,19 @@ def close_cut_off(store: Store) -> list[int]:
     return store.close_orphaned_runs(is_alive, host=socket.gethostname())
 
 
-def clear_leftovers(store: Store) -> list[int]:
+def clear_leftovers(store: Store, *, but: int | None = None) -> list[int]:
     """Close runs of this machine whose soak is gone, and kill what they had started; the ids of the closed runs.
+
+    Called before a run begins, when this process has none that is going on `but` the one that it goes on with. One that
+    it could not close, with the disk full at its end, is closed now.
 
     The warden has normally ended those processes already: this is for one that was killed as well. A pid that another
     process has by now is not touched.
     """
-    closed = close_cut_off(store)
+    mine = os.getpid()
+    closed = store.close_orphaned_runs(
+        lambda pid, start: pid != mine and is_alive(pid, start), host=socket.gethostname(), but=but
+    )
     clear_agent_folders(is_alive)
     owned_by_runs = list(store.owned_processes(host=socket.gethostname()))
     # Asked after: what a run owned by then was its own while it ran, and one that begins meanwhile is not touched.

@@ -112,9 +112,12 @@ class SchedulePart:
     def done(self, order: Order, run_id: int | None = None) -> None:
         """The soak of this order has ended: the next may be ordered."""
         self._orders.done(order)
-        for job in self._jobs.all():
-            if job.name == order.job:
-                self._jobs.put(replace(job, last_due=order.due, last_run=run_id or job.last_run))
+        try:
+            for job in self._jobs.all():
+                if job.name == order.job:
+                    self._jobs.put(replace(job, last_due=order.due, last_run=run_id or job.last_run))
+        except StoreUnavailable as error:  # the starts to come must not depend on it
+            LOG.warning("that the soak has ended could not be stored: %s", error.message)
 
     def _add(self) -> None:
         assert self._scheduler is not None

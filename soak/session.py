@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import socket
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from soak.parts.target import TargetPart
 from soak.places import drop_empty, forget_run_folder, run_folder
 from soak.progress import ProgressListener, Silent
 from soak.recorder import Recorder
+from soak.report.units import moment
 from soak.resume import CutOff
 from soak.signals import StopSignals
 from soak.version import target_version
@@ -38,6 +40,8 @@ from soak_storage.retention import Retention
 
 LONGEST_WAIT = 0.5  # seconds between two looks at the flag that a signal sets
 STORE_PATIENCE = 60.0  # seconds for the last batch: a disk that is full for a while must not lose it
+CLOSE_PATIENCE = 60.0  # seconds for the end of a run, likewise
+CLOSE_EVERY = 1.0  # seconds between two attempts
 TIDY_SECONDS = 5.0  # after a run in the foreground somebody waits for the report
 ABANDON_PATIENCE = 2.0  # seconds for the store when somebody has asked twice
 
@@ -92,7 +96,7 @@ class Session:
         cut_off: CutOff | None = None,
     ) -> None:
         """`cut_off`: go on with that run instead of beginning one."""
-        clear_leftovers(store)
+        clear_leftovers(store, but=None if cut_off is None else cut_off.run_id)
         plan = LoadPlan.from_config(config)
         run_id = store.begin_run(run_start(config, clock)) if cut_off is None else cut_off.run_id
         folder = run_dir or run_folder(config.storage.url, run_id)
@@ -183,15 +187,40 @@ class Session:
         status = "failed" if failure else "interrupted" if interrupted else "completed"
         error = {"code": failure.code, "message": " ".join(str(failure).split())} if failure else None
         duration = max(0.0, run.now)
-        run.keep_target()
-        run.store.end_run(run.id, status, run.clock.wall(), duration_s=duration, error=error)
-        self._ended = True
+        ended = run.clock.wall()
+        self._ended = self._put_down(lambda: self._close(status, ended, duration, error))
         report = self._cycles.analyst.finish()
-        run.store.write(run.id, [AnalysisRow(duration, report, None)])
+        if self._ended:
+            self._put_down(lambda: run.store.write(run.id, [AnalysisRow(duration, report, None)]))
+        else:  # the report of what is stored, and how the run ended from memory
+            report["run"] |= {"status": status, "ended": moment(ended), "error": error}
         if failure is None:  # else messages name them
             drop_empty(run.folder)
         code = EXIT_INTERRUPTED if status == "interrupted" else report["exit_code"]
         return RunOutcome(run.id, report, code, failure)
+
+    def _close(self, status: str, ended: float, duration: float, error: Mapping[str, Any] | None) -> None:
+        self.state.keep_target()
+        self.state.store.end_run(self.state.id, status, ended, duration_s=duration, error=error)
+
+    def _put_down(self, write: Callable[[], None]) -> bool:
+        """Write the end of a run; False, and that is said, when the store cannot be written for CLOSE_PATIENCE.
+
+        A run that stays open then is closed by the next soak, as one that was cut off; its report is still given.
+        """
+        until = self.state.clock.monotonic() + CLOSE_PATIENCE
+        while True:
+            try:
+                write()
+            except StoreUnavailable as unavailable:
+                if self.state.clock.monotonic() >= until or self.state.stopping():
+                    self.state.listener.message(
+                        f"warning: the end of the run is not in the store: {unavailable.message}"
+                    )
+                    return False
+                self.state.clock.sleep(CLOSE_EVERY)
+            else:
+                return True
 
     def _abandon(self) -> None:
         """Now: nobody is waited for, what is in the queue is stored, the run is closed as interrupted if it is open."""

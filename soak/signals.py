@@ -22,6 +22,10 @@ class StopSignals:
         """Has somebody asked to stop?"""
         return self.number is not None
 
+    def ask(self) -> None:
+        """Ask to stop, as a SIGTERM would; from any thread."""
+        self.number = self.number or signal.SIGTERM
+
     def __enter__(self) -> StopSignals:
         for number in STOPPING:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it

@@ -12,9 +12,12 @@ from soak_probes.cgroup import oom_kills
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """`code` is the exit status or the signal's number; cpu in seconds and max_rss in bytes where they are known."""
+    """`code` is the exit status or the signal's number; cpu in seconds and max_rss in bytes where they are known.
 
-    kind: Literal["exit", "signal", "oom"]
+    "gone" is the end of an attached process, whose cause is told to its parent alone: no failure that is known of.
+    """
+
+    kind: Literal["exit", "signal", "oom", "gone"]
     code: int
     message: str
     cpu: float | None = None

@@ -213,7 +213,8 @@ def target_findings(data: RunData) -> list[dict[str, Any]]:
             found.append(finding("oom", None, f"The target was killed by its memory limit in cycle {cycle}: {why}"))
         else:
             gentle = "warn" if any(t >= event.t0 for t in restarted) else "fail"
-            found.append(finding("target", None, f"The target died in cycle {cycle}: {why}", gentle, what="died"))
+            ended = "was gone" if detail.get("kind") == "gone" else "died"
+            found.append(finding("target", None, f"The target {ended} in cycle {cycle}: {why}", gentle, what="died"))
     if not any(one["kind"] == "oom" for one in found):
         found += _oom_kills(data)
     error = data.run.error

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from soak.report import chart, flame, units
+from soak.report.service_text import service_lines
 from soak.report.text import facts_of, head_facts, observer_line
 from soak.report.words import TITLES, frame_name, meaning, plain, site_name
 
@@ -34,6 +35,7 @@ def render(report: dict[str, Any]) -> str:
         facts=head_facts(report["run"]),
         observer=observer_line(report["observer"]),
         titles=TITLES,
+        service=service_lines(report),
     )
     return page if page.endswith("\n") else page + "\n"
 

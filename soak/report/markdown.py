@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from soak.report.service_text import service_lines
 from soak.report.spark import floors_of, spark
 from soak.report.text import facts_of, shown_sites
 from soak.report.units import amount, duration, interval, rate, share
@@ -111,5 +112,6 @@ def _rest(report: dict[str, Any]) -> str:
     lines = [f"- Evidence: {prose(one['message'])}" for one in report["evidence"]]
     warned = {code for row in report["series"] if row["gates"] for code in row["warnings"]}
     lines += [f"- {prose(meaning(one))}" for one in sorted(warned)]
+    lines += [f"- {prose(line[:1].upper() + line[1:])}" for line in service_lines(report)]
     lines += [f"- Next: {prose(step)}" for step in report.get("next_steps", [])]
     return "\n".join(lines)

@@ -19,11 +19,12 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from soak.errors import SoakError
+from soak.errors import SoakError, UsageError
 
 HEAD = "0002"  # the newest file in migrations/versions; a test holds the two together
 BUSY_SECONDS = 10.0
 CACHE_KB = 256  # of pages per connection, where SQLite would take 2 MB: a batch touches a page or two of each series
+INCREMENTAL = 2  # as PRAGMA auto_vacuum says it
 JOURNAL_LIMIT = 16 << 20  # bytes to which a -wal file that a long reader let grow is cut back
 MIGRATION_LOCK = 0x50A4  # of pg_advisory_xact_lock: two daemons that start at once migrate one after the other
 
@@ -50,11 +51,11 @@ def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError) as error:
-        raise SoakError("store_url", url=url.partition("://")[0]) from error
+        raise UsageError("store_url", url=url.partition("://")[0]) from error
     if parsed.get_backend_name() == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        raise SoakError("store_url", url=parsed.render_as_string(hide_password=True))
+        raise UsageError("store_url", url=parsed.render_as_string(hide_password=True))
     return parsed
 
 
@@ -109,7 +110,8 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself: `_on_begin` does
     cursor = connection.cursor()
-    cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only heard while the file is empty
+    if cursor.execute("PRAGMA auto_vacuum").fetchone()[0] != INCREMENTAL:  # to set it again would write a page
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only heard while the file is empty
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute(f"PRAGMA journal_size_limit = {JOURNAL_LIMIT}")

@@ -171,15 +171,17 @@ class Store(Reader):
             connection.execute(before.values(baseline=None))
             connection.execute(sa.update(table).where(table.c.id == run_id).values(baseline=label))
 
-    def close_orphaned_runs(self, is_alive: Callable[[int, int], bool], *, host: str) -> list[int]:
+    def close_orphaned_runs(
+        self, is_alive: Callable[[int, int], bool], *, host: str, but: int | None = None
+    ) -> list[int]:
         """Close as `interrupted` every running run whose owner is gone; returns their ids.
 
         `is_alive(pid, start_time)` is asked for runs of this `host`; a run of another one counts as dead after
-        SILENT_SECONDS without a write. A run ended when it last wrote.
+        SILENT_SECONDS without a write. A run ended when it last wrote. The run `but` is left alone.
         """
         closed = []
         for run in self.running():
-            if self._has_owner(run, is_alive, host):
+            if run.id == but or self._has_owner(run, is_alive, host):
                 continue
             duration = max(0.0, run.last_write - run.started)
             error = {"code": "owner_gone", "message": "the soak process that wrote this run ended without closing it"}

@@ -12,6 +12,7 @@ from rich.console import Console
 
 import soak.report
 from soak.report.compute import compute
+from soak.report.formats import render
 from soak.report.text import render_text
 from soak_storage import Store
 from soak_storage.records import EventRow, Record
@@ -77,10 +78,13 @@ def test_a_target_that_does_not_come_back_is_a_finding(store: Store) -> None:
 
 
 def test_people_are_told_in_a_line_each(store: Store) -> None:
-    """The text has uptime, recovery and states."""
+    """The text has uptime, recovery and states; so have Markdown and HTML."""
     out = io.StringIO()
-    render_text(compute(store, make_run(store, Plan(extra=EVENTS))), Console(file=out, width=100))
+    report = compute(store, make_run(store, Plan(extra=EVENTS)))
+    render_text(report, Console(file=out, width=100))
     text = " ".join(out.getvalue().split())
+    assert "- Check api: uptime 97.5 %" in render(report, "markdown")
+    assert "<li>check api: uptime 97.5 %</li>" in render(report, "html")
     assert "check api: uptime 97.5 %" in text
     assert "fault stop of target, 3 times: answered again after 0.4 s (at most 3.0)" in text
     assert "breaker: 2 transitions; closed 8m, open 30s, MTBF 8m, MTTR 30s" in text

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from soak.errors import SoakError
-from soak.lock import StoreLock
-from soak_storage import open_store
+from soak.lock import LockPart, StoreLock
+from soak_storage import Store, open_store
 
 HOLD = """
 import sys, time
@@ -56,3 +56,21 @@ def test_in_postgres_each_host_and_target_has_its_own() -> None:
                 pass
         with StoreLock(two, "here", "orders-api"):
             pass
+        _lost_with_its_session(one, two)
+
+
+def _lost_with_its_session(one: Store, two: Store) -> None:
+    """The server ends the session that holds the lock: it is taken again, or, if another was faster, that is known."""
+    end_it = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+    with StoreLock(one, "here", "orders-api") as lock:
+        assert not lock.keep()
+        with two.engine.connect() as other:
+            other.exec_driver_sql(end_it)
+        assert lock.keep() and not lock.keep()
+        with two.engine.connect() as other:
+            other.exec_driver_sql(end_it)
+        told: list[str] = []
+        part = LockPart(lock, lambda: told.append("lost"))
+        with StoreLock(two, "here", "orders-api"):
+            part.loop(0.0)
+        assert told == ["lost"]

@@ -260,3 +260,17 @@ def test_a_port_of_somebody_unseen(host: FakeHost) -> None:
     (host.root / "net" / "tcp").write_text("h\n 0: 00000000:1F40 00000000:0000 0A 0:0 0:0 0 0 0 5001 1\n")
     with pytest.raises(SoakError, match="may not be seen by this user"):
         host.find(port=8000)
+
+
+def test_a_group_that_soak_is_in_is_not_the_target_s(
+    server: tuple[subprocess.Popen[str], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In version 1 a unit may share its group with soak: taken for the target's, it would be the whole machine."""
+    process, _ = server
+    settings = TargetSettings(unit="orders.service")
+    for pids, expected in (((process.pid,), tmp_path), ((process.pid, os.getpid()), None)):
+        (tmp_path / "cgroup.procs").write_text("".join(f"{pid}\n" for pid in pids))
+        monkeypatch.setattr("soak.attach.controller_folder", lambda controller, pid: tmp_path)
+        target = AttachedTarget(settings)
+        target.take(((process.pid, start_time_of(process.pid) or 0),))
+        assert target.group == expected and list(target.members()) == ([process.pid] if expected else [])
