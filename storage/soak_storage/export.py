@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
-from soak.errors import SoakError
+from soak.errors import UsageError
 from soak_storage import records
 from soak_storage.records import RunInfo, Stack
 from soak_storage.store import Store
@@ -36,7 +36,7 @@ class Exported:
 def export(store: Store, folder: Path, form: str, run_ids: Sequence[int] | None = None) -> dict[str, int]:
     """Write every table as `folder/<table>.<form>`, readable by the user only; how many rows each has.
 
-    Runs are all of them or `run_ids`. SoakError when a file is there already: nothing is overwritten.
+    Runs are all of them or `run_ids`. UsageError when a file is there already: nothing is overwritten.
     """
     runs = [store.run(run_id) for run_id in run_ids] if run_ids else _all(store)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def _create(path: Path) -> IO[str]:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     except FileExistsError as error:
-        raise SoakError("export_exists", path=path) from error
+        raise UsageError("export_exists", path=path) from error
     return open(descriptor, "w", encoding="utf-8", newline="")  # noqa: PTH123 a descriptor, not a path
 
 

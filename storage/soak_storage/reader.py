@@ -63,7 +63,7 @@ class Reader:
         with self._reading() as connection:
             found = queries.run(connection, run_id)
         if found is None:
-            raise SoakError("no_run", run="the latest" if run_id is None else run_id, url=self.url)
+            raise SoakError("no_run", run="the latest: none is stored yet" if run_id is None else run_id, url=self.url)
         return found
 
     def baseline(self, name: str, label: str = "baseline") -> RunSummary | None:

@@ -163,5 +163,5 @@ def test_export_overwrites_nothing(url: str, tmp_path: Path, capsys: pytest.Capt
     """A second export into the same folder is refused with advice."""
     out = tmp_path / "out"
     assert exit_code(["db", "export", str(out), "--store", url]) == 0
-    assert exit_code(["db", "export", str(out), "--store", url]) == 4
+    assert exit_code(["db", "export", str(out), "--store", url]) == 2
     assert "new folder" in capsys.readouterr().err
