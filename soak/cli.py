@@ -50,7 +50,7 @@ COMMANDS: dict[str, Entry] = {
         "Run as a service: soaks on the schedule until SIGTERM.",
         ("soak daemon", "soak daemon -c /etc/soak/soak.toml --log-format json"),
     ),
-    "status": Entry("Say what the daemon is doing now.", ("soak status", "soak status --json")),
+    "status": Entry("Say what the daemon is doing now.", ("soak status", "soak status --watch", "soak status --json")),
     "runs": Entry("List the stored runs.", ("soak runs", "soak runs --store sqlite:///soak.db")),
     "report": Entry(
         "Show the findings of a stored run.",

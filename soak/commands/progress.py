@@ -1,4 +1,4 @@
-"""The progress of a run on stderr: one line that changes on a terminal, a line per cycle elsewhere."""
+"""The progress of a run on stderr: a curve that is drawn again on a terminal, a line per phase elsewhere."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from soak.commands.drawing import Memory, drawing
 from soak.config import format_duration
 from soak.progress import ProgressListener, Silent, Status
 
 MEGABYTE = 1024 * 1024
+WIDEST = 110  # columns
+LOWEST = 12  # lines of a terminal that has room for the curve
 
 
 def progress_for(stream: TextIO = sys.stderr, *, quiet: bool = False) -> ProgressListener:
-    """The listener that fits: none when quiet, one changing line on a terminal, plain lines elsewhere."""
+    """The listener that fits: none when quiet, a curve on a terminal, plain lines elsewhere."""
     if quiet:
         return Silent()
     return TerminalProgress(stream) if stream.isatty() else PlainProgress(stream)
@@ -56,25 +59,33 @@ class PlainProgress:
 
 
 class TerminalProgress:
-    """For eyes: the last line is the status; messages scroll above it."""
+    """For eyes: a curve of the run in the last lines, drawn again in place; messages scroll above it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream)
         self._live: Live | None = None
+        self._memory = Memory()
 
     def status(self, status: Status) -> None:
-        """Redraw the last line."""
+        """Draw the last lines again."""
+        self._memory.see(status)
+        self.show(status, self._memory)
+
+    def show(self, status: Status, memory: Memory) -> None:
+        """The picture of `memory`; on a terminal without the room for it the one line."""
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
-        self._live.update(Text(described(status), overflow="ellipsis", no_wrap=True), refresh=True)
+        width, height = self._console.size
+        lines = drawing(status, memory, min(width - 1, WIDEST)) if height >= LOWEST else [described(status)]
+        self._live.update(Text("\n".join(lines), overflow="ellipsis", no_wrap=True), refresh=True)
 
     def message(self, text: str) -> None:
-        """One line above the status."""
+        """One line above the picture."""
         self._console.print(escape(text), highlight=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Take the status line away."""
+        """Take the picture away."""
         if self._live is not None:
             self._live.stop()
             self._live = None

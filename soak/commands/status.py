@@ -21,26 +21,34 @@ _ON_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- asked here, not
 
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print what the daemon says as JSON.")
+@click.option("-w", "--watch", is_flag=True, help="Go on until Ctrl-C: the curve of the run, its troughs, its verdict.")
 @click.pass_obj
-def command(options: Globals, as_json: bool) -> int:
+def command(options: Globals, as_json: bool, watch: bool) -> int:
     """Say what the daemon is doing now: cycle, phase, next start, last verdicts.
 
     Asks the daemon at web.listen of the configuration. Exit code: 0 when it answers and is healthy or degraded, 4 when
     it does not answer; the store is read then.
     """
     config = options.load_config()
-    answer = _ask(config)
+    if watch:
+        if as_json:
+            raise click.UsageError("--watch is for eyes, --json for programs: choose one.")
+        from soak.commands.watch import follow
+
+        return follow(lambda path: _ask(config, path), config.web.listen)
+    answer = _ask(config, "/api/status")
     if as_json:
         click.echo(json.dumps(answer or _stored(config), indent=2))
     elif answer is not None:
-        _show(answer)
+        show(answer)
     else:
         click.echo(f"No daemon answers at {config.web.listen}.", err=True)
         _show_runs(config, _stored(config))
     return 0 if answer is not None and answer["health"]["status"] != "unhealthy" else EXIT_ERROR
 
 
-def _ask(config: Config) -> dict[str, Any] | None:
+def _ask(config: Config, path: str) -> dict[str, Any] | None:
+    """What the daemon answers; None when none does."""
     import http.client
 
     from soak.web.address import address_of
@@ -49,14 +57,14 @@ def _ask(config: Config) -> dict[str, Any] | None:
     connection = http.client.HTTPConnection(_ON_ANY.get(host, host), port, timeout=TIMEOUT)
     headers = {"Authorization": f"Bearer {config.web.token}"} if config.web.token else {}
     try:
-        connection.request("GET", "/api/status", headers=headers)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         found = json.loads(answer.read()) if answer.status == 200 else None
     except (OSError, http.client.HTTPException, ValueError):
         return None
     finally:
         connection.close()
-    return found if isinstance(found, dict) and "sentence" in found else None
+    return found if isinstance(found, dict) else None
 
 
 def _stored(config: Config) -> dict[str, Any]:
@@ -78,7 +86,8 @@ def _stored(config: Config) -> dict[str, Any]:
     return {"phase": "not running", "next_start": due, "runs": shown}
 
 
-def _show(answer: dict[str, Any]) -> None:
+def show(answer: dict[str, Any]) -> None:
+    """What the daemon does now, in a few lines."""
     click.echo(answer["sentence"])
     run = answer["run"]
     if run is not None:
