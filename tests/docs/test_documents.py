@@ -77,7 +77,8 @@ def test_configurations_load(block: Block, tmp_path: Path) -> None:
     if "scenario" not in tree:
         parts.append('[[scenario]]\nname = "work"\npath = "/"\n')
     (tmp_path / "soak.toml").write_text("\n".join(parts))
-    load_config(tmp_path / "soak.toml", environ={"SOAK_WEBHOOK_SECRET": "x", "PGPASSWORD": "x"})
+    secrets = dict.fromkeys(("SOAK_WEBHOOK_SECRET", "SOAK_WEB_TOKEN", "PGPASSWORD"), "x" * 40)
+    load_config(tmp_path / "soak.toml", environ=secrets)
 
 
 def headings(path: Path) -> set[str]:

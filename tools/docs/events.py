@@ -28,6 +28,7 @@ MEANINGS = {
     "recycled": "a worker was replaced by its own server, and whatever it had leaked went with it",
     "refused": "series that may not be read by this user: they are gaps",
     "restart": "the target was started again or came back; a new segment begins",
+    "sampler_restarted": "another tool took the heap sampler's hooks; it began anew, and with it a segment",
     "state": "a probe of kind state saw another value",
 }
 
