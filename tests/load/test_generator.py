@@ -95,7 +95,7 @@ def test_a_parent_that_does_not_listen_loses_nothing(serve: Serve) -> None:
     server = serve(hello)
     plan = LoadPlan(server.url, (ScenarioPlan(count=120),), cycle=1.5, cycles=1, quiet=0.3)
     generator = LoadGenerator(plan)
-    generator.start(time.monotonic() + 0.4)
+    generator.start(time.monotonic() + 3.0)
     worker = psutil.Process(generator.pids[0])
     try:
         while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
@@ -120,7 +120,7 @@ def test_stop_reads_what_the_workers_still_have_to_say(serve: Serve) -> None:
         generator.stop(30.0)
         outcome = Outcome(generator.poll())
         assert not generator.running
-        assert outcome.total("due") == outcome.total("sent") > 100
+        assert outcome.total("due") == outcome.total("sent") + outcome.total("dropped") > 100
         assert outcome.total("landed") + outcome.counts("faulted").get("cut_off", 0) == outcome.total("sent")
         assert outcome.errors == {}
     finally:
@@ -213,7 +213,7 @@ def test_what_a_scenario_prints_does_not_get_into_our_pipe(serve: Serve, tmp_pat
     """It goes to the log; a scenario that wants to end the process is an error like any other."""
     (tmp_path / "visits.py").write_text(PRINTING)
     scenario = ScenarioPlan(kind="python", function="visits.py:visit", count=6)
-    plan = LoadPlan(serve(hello).url, (scenario,), cycle=1.5, cycles=1, quiet=0.6, folder=str(tmp_path))
+    plan = LoadPlan(serve(hello).url, (scenario,), cycle=4.5, cycles=1, quiet=4.0, folder=str(tmp_path))
     outcome = run(plan)
     assert outcome.total("landed") == 6
     assert outcome.counts("errors") == {"SystemExit": 1}

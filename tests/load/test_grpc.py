@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from soak.load import LoadPlan, ScenarioPlan
-from tests.load.conftest import Outcome, drive, free_port
+from soak.load import ScenarioPlan
+from tests.common import PATIENCE_S
+from tests.load.conftest import Outcome, burst, drive, ended, free_port
 
 grpc = pytest.importorskip("grpc", reason="gRPC is an extra: pip install soak[grpc]")
 
@@ -81,10 +82,10 @@ def memory() -> Iterator[str]:
 def call(url: str, method: str, message: dict[str, int], **values: object) -> Outcome:
     """Five calls in half a second."""
     body = json.dumps(message).encode()
-    settings = {"kind": "grpc", "path": f"/soak.test.Memory/{method}", "body": body, "count": 5, **values}
+    settings = {"kind": "grpc", "path": f"/soak.test.Memory/{method}", "body": body, **values}
     scenario = ScenarioPlan(**settings)  # type: ignore[arg-type]
     folder = str(settings.get("proto", "/")).rpartition("/")[0] or "."
-    return drive(LoadPlan(url, (scenario,), cycle=0.8, cycles=1, quiet=0.3, timeout=1.0, folder=folder))
+    return drive(burst(url, 5, 0.5, scenario, timeout=PATIENCE_S, folder=folder), until=ended(5))
 
 
 def test_a_unary_call_lands(memory: str) -> None:

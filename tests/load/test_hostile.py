@@ -8,17 +8,19 @@ from collections.abc import Callable
 import pytest
 
 from soak.load import LoadPlan, ScenarioPlan
-from tests.load.conftest import Client, Outcome, WireServer, drive
+from tests.common import PATIENCE_S, wait_until
+from tests.load.conftest import Client, Outcome, WireServer, burst, drive, ended
 
 Serve = Callable[..., WireServer]
 BODY = b"x" * 65_536
 
 
-def attack(server: WireServer, fault: str, **scenario: object) -> Outcome:
-    """Four requests, due at 0.075, 0.225, 0.375 and 0.525 s, each of them a `fault`; quiet after 0.6 s."""
-    values = {"faults": {fault: 1.0}, "count": 4, **scenario}
-    plan = LoadPlan(server.url, (ScenarioPlan(**values),), cycle=0.7, cycles=1, quiet=0.1, timeout=0.25)  # type: ignore[arg-type]
-    return drive(plan)
+def attack(server: WireServer, fault: str, timeout: float = 0.5, **scenario: object) -> Outcome:
+    """Four requests within 0.4 s, each of them a `fault`; afterwards the server has seen the end of each."""
+    values = ScenarioPlan(faults={fault: 1.0}, **scenario)  # type: ignore[arg-type]
+    outcome = drive(burst(server.url, 4, 0.4, values, timeout=timeout), until=ended(4))
+    wait_until(lambda: len(server.clients) == 4 and all(client.closed for client in server.clients))
+    return outcome
 
 
 async def silent(client: Client) -> None:
@@ -46,23 +48,21 @@ def test_an_abandoned_upload_ends_in_the_middle_of_the_body(serve: Serve) -> Non
 
 
 def test_an_abandoned_request_leaves_while_the_server_works(serve: Serve) -> None:
-    """A server that does not answer is left after 50 ms, the whole request having been sent."""
+    """A server that does not answer is left long before the timeout, the whole request having been sent."""
     server = serve(silent)
-    outcome = attack(server, "abandon")
+    outcome = attack(server, "abandon", timeout=PATIENCE_S)
     assert outcome.counts("faulted") == {"abandon": 4}
     for client in server.clients:
         assert bytes(client.received).endswith(b"\r\n\r\n")
-        assert 0.03 < client.closed - client.opened < 0.4
 
 
 def test_an_abandoned_response_is_left_at_its_first_bytes(serve: Serve) -> None:
     """The client goes when the answer has begun; nothing counts as landed or failed."""
     server = serve(half_an_answer)
-    outcome = attack(server, "abandon")
+    outcome = attack(server, "abandon", timeout=PATIENCE_S)
     assert outcome.counts("faulted") == {"abandon": 4}
     assert outcome.total("landed") == 0
     assert outcome.counts("errors") == {}
-    assert all(client.closed - client.opened < 0.2 for client in server.clients)
 
 
 def test_a_reset_arrives_as_rst(serve: Serve) -> None:
@@ -78,9 +78,8 @@ def test_a_timed_out_client_sends_all_and_reads_nothing(serve: Serve) -> None:
     server = serve(half_an_answer)
     outcome = attack(server, "timeout")
     assert outcome.counts("faulted") == {"timeout": 4}
-    for client in server.clients[:2]:
-        assert bytes(client.received).endswith(b"\r\n\r\n")
-        assert 0.2 < client.closed - client.opened < 0.8
+    assert all(bytes(client.received).endswith(b"\r\n\r\n") for client in server.clients)
+    assert max(client.closed - client.opened for client in server.clients) > 0.3
 
 
 def test_a_slow_reader_makes_the_answer_pile_up_at_the_server(serve: Serve) -> None:
@@ -117,10 +116,10 @@ def test_half_a_request_stops_within_its_head(serve: Serve) -> None:
     server = serve(silent)
     outcome = attack(server, "half_request")
     assert outcome.counts("faulted") == {"half_request": 4}
-    for client in server.clients[:2]:
+    for client in server.clients:
         assert client.received.startswith(b"GET / HTTP/1.1\r\n")
         assert b"\r\n\r\n" not in client.received
-        assert client.closed - client.opened > 0.2
+    assert max(client.closed - client.opened for client in server.clients) > 0.3
 
 
 def test_endless_headers_keep_coming(serve: Serve) -> None:
@@ -128,9 +127,8 @@ def test_endless_headers_keep_coming(serve: Serve) -> None:
     server = serve(silent)
     outcome = attack(server, "endless_headers")
     assert outcome.counts("faulted") == {"endless_headers": 4}
-    for client in server.clients[:2]:
-        assert client.received.count(b"X-Endless-") >= 2
-        assert b"\r\n\r\n" not in client.received
+    assert max(client.received.count(b"X-Endless-") for client in server.clients) >= 2
+    assert all(b"\r\n\r\n" not in client.received for client in server.clients)
 
 
 def test_faults_have_their_share(serve: Serve) -> None:
@@ -169,9 +167,9 @@ def test_the_server_recovers_between_faults(serve: Serve, fault: str) -> None:
 
     server = serve(counting)
     plan = LoadPlan(
-        server.url, (ScenarioPlan(count=60, faults={fault: 0.5}),), cycle=1.0, cycles=1, quiet=0.4, timeout=0.3
+        server.url, (ScenarioPlan(count=60, faults={fault: 0.5}),), cycle=1.0, cycles=1, quiet=0.4, timeout=PATIENCE_S
     )
     outcome = drive(plan)
     assert outcome.total("landed") + sum(outcome.counts("faulted").values()) == 60
     assert outcome.counts("errors") == {}
-    assert not open_now
+    assert wait_until(lambda: not open_now)

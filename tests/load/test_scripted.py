@@ -19,6 +19,7 @@ from soak.errors import SoakError
 from soak.load import LoadPlan, ScenarioPlan
 from soak.load.engine import Engine
 from soak.load.transport import CoreTransport
+from tests.common import PATIENCE_S
 from tests.load.conftest import Client, Outcome, WireServer, drive
 
 Serve = Callable[..., WireServer]
@@ -77,7 +78,9 @@ def service() -> Iterator[str]:
     thread.join(10)
 
 
-def play(tmp_path: Path, url: str, code: str, **scenario: object) -> Outcome:
+def play(
+    tmp_path: Path, url: str, code: str, timeout: float = PATIENCE_S, stretch: bool = True, **scenario: object
+) -> Outcome:
     """Five calls of `async def play(client, context)` with this body, in half a second."""
     body = "\n".join(f"    {line}" for line in code.splitlines())
     (tmp_path / "scenarios.py").write_text(f"import asyncio, httpx\nasync def play(client, context):\n{body}\n")
@@ -88,10 +91,11 @@ def play(tmp_path: Path, url: str, code: str, **scenario: object) -> Outcome:
         cycle=1.0,
         cycles=1,
         quiet=0.5,
-        timeout=0.2,
+        timeout=timeout,
         folder=str(tmp_path),
     )
-    return drive(plan, lead=1.0)  # the scenario's file and httpx are imported before the first call is due
+    lead = 1.0  # for the scenario's file and httpx, which are imported before the first call is due
+    return drive(plan, lead, stretch=stretch)
 
 
 SIGN_IN = """
@@ -132,7 +136,7 @@ def test_what_goes_wrong_has_a_name(
 
 def test_a_scenario_without_an_answer_times_out(tmp_path: Path, service: str) -> None:
     """The request's patience is the load's timeout; three such calls in a row begin an outage."""
-    outcome = play(tmp_path, service, "await client.get('/slow')")
+    outcome = play(tmp_path, service, "await client.get('/slow')", timeout=0.2)
     assert outcome.counts("errors")["timeout"] >= 3
     assert outcome.total("landed") == 0
 
@@ -160,7 +164,7 @@ assert (await client.get("/lines")).text.count("line") == 200
 
 def test_a_scenario_that_hangs_is_ended(tmp_path: Path, service: str) -> None:
     """It may go on for a quarter of the quiet part and is then cut off."""
-    assert play(tmp_path, service, "await asyncio.sleep(60)").counts("faulted") == {"cut_off": 5}
+    assert play(tmp_path, service, "await asyncio.sleep(60)", stretch=False).counts("faulted") == {"cut_off": 5}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import uvloop
 from soak.load import LoadDelta, LoadPlan, ScenarioPlan
 from soak.load.engine import Engine
 from soak.load.timer import Alarm, LoopAlarm, TimerFd
+from tests.common import PATIENCE_S
 from tests.load.conftest import Outcome, WireServer, hello
 
 Serve = Callable[..., WireServer]
@@ -64,7 +65,7 @@ def test_a_closed_alarm_is_silent() -> None:
 def test_the_engine_runs_on_plain_asyncio(serve: Serve) -> None:
     """Where uvloop is missing: the same requests, streams and hostile clients."""
     scenarios = (ScenarioPlan("a", count=20), ScenarioPlan("b", count=4, faults={"reset": 0.5, "slow_reader": 0.5}))
-    plan = LoadPlan(serve(hello).url, scenarios, cycle=0.8, cycles=1, quiet=0.2, timeout=0.5)
+    plan = LoadPlan(serve(hello).url, scenarios, cycle=2.6, cycles=1, quiet=2.0, timeout=PATIENCE_S)
 
     async def go() -> list[LoadDelta]:
         engine = Engine(plan, time.monotonic() + 0.01)
