@@ -16,6 +16,7 @@ _STDLIB = re.compile(r"/lib(?:64)?/(?:python\d+(?:\.\d+)?|pypy[\d.]+)/|^<frozen 
 _NATIVE = re.compile(r"(?P<name>[^/]+?)(?:\.cpython-[^/]*|\.abi3)?\.(?:so|dylib)(?:\.[\d.]+)?$")
 _AGENT = re.compile(r"/soak_(?:agent|heap)(?:/|\.|$)|^<soak")
 MOST_OF_RECORD = 200_000  # characters: the modules stand near the beginning, lists of data files may be endless
+DEEPEST = 3  # folders by which distributions that share a module are told apart: google/cloud/storage
 _UNKNOWN = {"", "<unknown>", "<string>", "?"}
 
 
@@ -67,26 +68,48 @@ class Owners:
         return self.cwd is not None and Path(file).is_relative_to(self.cwd)
 
     def _dependency(self, root: str, rest: str) -> str:
-        package = rest.split("/", 1)[0]
-        native = _NATIVE.search(package)
-        name = (native["name"] if native else package).removesuffix(".py")
-        version = self._installed(root).get(_canonical(name), "")
-        return f"dependency {version or name}"
+        parts = rest.split("/")
+        native = _NATIVE.search(parts[0])
+        name = (native["name"] if native else parts[0]).removesuffix(".py")
+        installed = self._installed(root)
+        folders = ["/".join(parts[:depth]) for depth in (DEEPEST, 2) if depth < len(parts)]
+        version = next((installed[folder] for folder in folders if folder in installed), None)
+        return f"dependency {version or installed.get(_canonical(name)) or name}"
 
     def _installed(self, root: str) -> dict[str, str]:
-        """{top-level module: "NAME VERSION"} of a folder of packages, from its dist-info; empty when unreadable."""
+        """{top-level module: "NAME VERSION"} of a folder of packages, from its dist-info; empty when unreadable.
+
+        Where several distributions share a module (`opentelemetry`, `google`), its folders stand there, too.
+        """
         if root not in self._versions:
             found: dict[str, str] = {}
-            try:
-                infos = sorted(Path(root).glob("*.dist-info"))
-            except OSError:
-                infos = []
-            for info in infos:
+            brought: dict[str, list[tuple[Path, str]]] = {}
+            for info in _infos(root):
                 name, _, version = info.name.removesuffix(".dist-info").partition("-")
-                for module in (name, *_top_level(info)):
-                    found.setdefault(_canonical(module), f"{name} {version}")
+                for module in {_canonical(one) for one in (name, *_top_level(info))}:
+                    found.setdefault(module, f"{name} {version}")
+                    brought.setdefault(module, []).append((info, f"{name} {version}"))
+            for module, shared in brought.items():
+                for info, version in shared if len(shared) > 1 else ():
+                    found |= dict.fromkeys(_folders(info, module), version)
             self._versions[root] = found
         return self._versions[root]
+
+
+def _infos(root: str) -> list[Path]:
+    try:
+        return sorted(Path(root).glob("*.dist-info"))
+    except OSError:
+        return []
+
+
+def _record(info: Path) -> list[str]:
+    """The first paths that a distribution installed."""
+    try:
+        with (info / "RECORD").open(errors="replace") as file:
+            return [line.split(",")[0] for line in file.read(MOST_OF_RECORD).splitlines()]
+    except OSError:
+        return []
 
 
 def _top_level(info: Path) -> list[str]:
@@ -95,10 +118,14 @@ def _top_level(info: Path) -> list[str]:
         return (info / "top_level.txt").read_text(errors="replace").split()
     except OSError:
         pass
-    try:
-        with (info / "RECORD").open(errors="replace") as file:
-            paths = file.read(MOST_OF_RECORD).splitlines()
-    except OSError:
-        return []
-    names = {path.split(",")[0].split("/")[0].removesuffix(".py") for path in paths}
+    names = {path.split("/")[0].removesuffix(".py") for path in _record(info)}
     return sorted(name for name in names if name.isidentifier())
+
+
+def _folders(info: Path, module: str) -> set[str]:
+    """The folders of a shared module that a distribution has files in, `opentelemetry/sdk` and what is below it."""
+    found = set()
+    for parts in (path.split("/") for path in _record(info)):
+        if _canonical(parts[0]) == module:
+            found |= {"/".join(parts[:depth]) for depth in (2, DEEPEST) if depth < len(parts)}
+    return found

@@ -63,6 +63,20 @@ def test_version_of_a_dependency_comes_from_its_metadata(tmp_path: Path) -> None
     assert owners.of(f"{packages}/yaml/reader.py") == "dependency PyYAML 6.0"
 
 
+def test_distributions_that_share_a_module_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    """`opentelemetry` belongs to many: a file of its SDK is the SDK's, one that nobody lists the first one's."""
+    packages = tmp_path / "site-packages"
+    brought = {"opentelemetry_api": "opentelemetry/trace/span.py", "opentelemetry_sdk": "opentelemetry/sdk/trace.py"}
+    for name, path in brought.items():
+        folder = packages / f"{name}-1.31.1.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "RECORD").write_text(f"{path},sha256=x,1\n")
+    owners = Owners()
+    assert owners.of(f"{packages}/opentelemetry/sdk/trace.py") == "dependency opentelemetry_sdk 1.31.1"
+    assert owners.of(f"{packages}/opentelemetry/trace/span.py") == "dependency opentelemetry_api 1.31.1"
+    assert owners.of(f"{packages}/opentelemetry/other.py") == "dependency opentelemetry_api 1.31.1"
+
+
 def test_likely_frame_is_found_past_the_standard_library() -> None:
     """json's decoder is nobody's leak: the frame that called it is the one to change."""
     stack = [
