@@ -12,6 +12,8 @@ from soak.report.inputs import RunData
 
 # Below this many finished cycles nothing can be compared with anything.
 LEAST_CYCLES = 3
+# Of the troughs: with one reading in ten missing the interval is hardly wider, with more a step may hide between two.
+MOST_MISSING = 0.1
 
 
 def gather(data: RunData, load: dict[str, Any]) -> list[Evidence]:
@@ -19,6 +21,7 @@ def gather(data: RunData, load: dict[str, Any]) -> list[Evidence]:
     found = [
         _cycles(data),
         _samples(data),
+        _readings(data),
         _refused(data),
         load_not_landed(load["due"], load["landed"] + load["faulted"]),
         outages([(event.t0, event.t1) for event in data.of_kind("outage")], run_seconds(data)),
@@ -57,6 +60,17 @@ def _samples(data: RunData) -> Evidence | None:
     interval = data.config("sample", "interval")
     step = float(interval) if isinstance(interval, int | float) else float(np.median(np.diff(times)))
     return missing_samples(times, values, data.cycle_seconds, data.complete, step)
+
+
+def _readings(data: RunData) -> Evidence | None:
+    """Troughs in which the agent gave no reading: what is counted inside the target is judged on the others."""
+    missing = {int(event.t0 // data.cycle_seconds) for event in data.of_kind("reading_gap")}
+    cycles = max(data.complete, 1)
+    if not missing:
+        return None
+    message = f"the target's agent gave no reading in {len(missing)} of {cycles} troughs"
+    weakens = len(missing) > MOST_MISSING * cycles
+    return Evidence("readings_missing", f"{message}: python_heap, tasks and places rest on the others", weakens, False)
 
 
 def _refused(data: RunData) -> Evidence | None:

@@ -23,13 +23,15 @@ LEAST_SHARE = 0.01  # of the growth: less is not shown unasked
 RETAINERS_SHOWN = 3  # functions that fill one container
 CALLERS_SHOWN = 3
 WIDEST = 100
+NARROW = 70  # columns: below that the table of series has no room for all of its figures
+LEFT_WHEN_NARROW = ("growth/h", "limit/h")
 
 
 def render_text(report: dict[str, Any], console: Console, *, full: bool = False) -> None:
     """Print `report`; `full` adds the series of single processes and of kinds, and every site."""
     console.width = min(console.width, WIDEST)
     with console.capture() as captured:
-        for part in (_head(report), *_findings(report, full), _series(report, full), *_rest(report)):
+        for part in (_head(report), *_findings(report, full), _series(report, full, console.width), *_rest(report)):
             if part is not None:
                 console.print(part, highlight=False, soft_wrap=False)
                 console.print()
@@ -192,18 +194,21 @@ def _unexplained(finding: dict[str, Any]) -> list[str]:
     return [f"{share(rest)} is unexplained: no single place grows for certain."] if rest and rest >= 0.005 else []
 
 
-def _series(report: dict[str, Any], full: bool) -> RenderableType | None:
+def _series(report: dict[str, Any], full: bool, width: int) -> RenderableType | None:
     rows = [row for row in report["series"] if full or row["gates"] or _worth(row)]
     if not rows:
         return None
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("series", no_wrap=True)
-    for name in ("growth/h", "95 % interval", "limit/h", "sees from"):
-        table.add_column(name, justify="right", no_wrap=True)
+    names = ("growth/h", "95 % interval", "limit/h", "sees from")
+    shown = [place for place, name in enumerate(names) if width >= NARROW or name in LEFT_WHEN_NARROW]
+    for place in shown:
+        table.add_column(names[place], justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in rows:
         style = COLOURS.get(row["verdict"], CLEAN) if row["gates"] else "dim"
-        table.add_row(*_cells(row), Text(_said(row), style))
+        name, *figures = _cells(row)
+        table.add_row(name, *(figures[place] for place in shown), Text(_said(row), style))
     said = {one["code"] for one in report["evidence"]}
     notes = [Text(line, "dim") for line in _series_notes(rows, said)]
     return Group(table, *notes)
