@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 4
 
-.PHONY: help setup demo test test-slow check docs bench clean
+.PHONY: help setup demo test test-slow check docs bench self-soak clean
 
 help:
 	@echo "make demo       soak the bundled target, leaky and clean, and print both reports"
@@ -14,6 +14,7 @@ help:
 	@echo "make check      lint, types, import contracts"
 	@echo "make docs       the references that are generated from the code"
 	@echo "make bench      our figure, the peer's and the ratio"
+	@echo "make self-soak  soak soaks its own daemon: 60 cycles of 20 s"
 
 setup: $(READY)
 
@@ -43,6 +44,10 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# SELF_SOAK="--many-runs" judges what each run costs; "--heap sampler" names the lines of what grows.
+self-soak: $(READY)
+	$(BIN)/python -m tools.self_soak $(SELF_SOAK)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

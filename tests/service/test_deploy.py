@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,23 @@ def test_every_configuration_is_one_for_a_daemon(file: str, tmp_path: Path) -> N
     (tmp_path / "soak.toml").write_text(text)
     config = checked(load_config(tmp_path / "soak.toml", environ={"SOAK_WEB_TOKEN": "open sesame"}))
     assert config.schedule.cron == "0 22 * * *"
+
+
+@pytest.fixture(scope="module")
+def validator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """kubernetes-validate of PyPI, which brings the schemas with it, in an environment of its own."""
+    folder = tmp_path_factory.mktemp("validator")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    install = [str(folder / "bin/python"), "-m", "pip", "install", "-q", "kubernetes-validate"]
+    if subprocess.run(install, capture_output=True, check=False).returncode:
+        pytest.skip("kubernetes-validate could not be installed")
+    return folder / "bin/kubernetes-validate"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["sidecar.yaml", "cronjob.yaml"])
+def test_kubernetes_would_take_the_manifests(file: str, validator: Path) -> None:
+    """Valid against the schemas of Kubernetes, and no key that it does not know."""
+    command = [str(validator), "--strict", str(DEPLOY / "kubernetes" / file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

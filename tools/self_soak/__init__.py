@@ -1,0 +1,1 @@
+"""`make self-soak`: soak soaks its own daemon."""

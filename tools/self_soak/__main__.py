@@ -1,0 +1,71 @@
+"""`python -m tools.self_soak`: soak soaks its own daemon, and judges it like any other target.
+
+The target is `soak daemon` with a soak of a small web server on its schedule; the load are GETs on its own pages. The
+daemon's process alone is judged, not what it starts. Two things may grow: with time, while a run goes on (judged by
+default: 100 KB/h), and with every run (`--many-runs`: 64 KB a run, of which a service has some a day).
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on right now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def write_configurations(folder: Path, *, many_runs: bool, heap: str) -> Path:
+    """The two configurations in `folder`; the one to begin with."""
+    (folder / "daemon").mkdir(parents=True, exist_ok=True)
+    facts = {
+        "PYTHON": sys.executable,
+        "WEB": str(free_port()),
+        "PORT": str(free_port()),
+        "DAEMON": str(folder / "daemon/soak.toml"),
+        "SERVER": str(HERE / "server.py"),
+        "AGENT": "off" if heap == "off" else "on",
+        "HEAP": "auto" if heap == "off" else heap,
+        "GROWTH": "64KB/cycle" if many_runs else "100KB/h",
+        # One run in every cycle of 20 s, or a single one that is longer than all of them.
+        "CYCLE": "3s" if many_runs else "20s",
+        "CYCLES": "2" if many_runs else "1000",
+        "EVERY": "20s" if many_runs else "12h",
+    }
+    for name, place in (("outer.toml", "soak.toml"), ("daemon.toml", "daemon/soak.toml")):
+        text = (HERE / name).read_text(encoding="utf-8")
+        for key, value in facts.items():
+            text = text.replace(f"@{key}@", value)
+        (folder / place).write_text(text, encoding="utf-8")
+    return folder / "soak.toml"
+
+
+def main() -> int:
+    """Run it; the exit code of `soak run`: 0 when the daemon is clean."""
+    parser = argparse.ArgumentParser(prog="python -m tools.self_soak", description=__doc__)
+    parser.add_argument("--cycles", default="60", help="how many cycles of 20 s (60)")
+    parser.add_argument("--many-runs", action="store_true", help="the daemon begins a run in every cycle: 180 an hour")
+    parser.add_argument("--heap", default="off", choices=("off", "sampler", "tracemalloc"), help="look into the daemon")
+    parser.add_argument("--folder", type=Path, help="where stores, logs and the report go (below build/)")
+    options = parser.parse_args()
+    # Not in /tmp, where the daemon's own files would count as temporary ones.
+    folder = options.folder or REPOSITORY / "build/self-soak" / time.strftime("%Y-%m-%dT%H-%M-%S")
+    config = write_configurations(folder.resolve(), many_runs=options.many_runs, heap=options.heap)
+    print(f"stores, logs and the report are in {config.parent}", file=sys.stderr)
+    command = [sys.executable, "-P", "-m", "soak", "run", "-c", str(config), "--cycles", options.cycles]
+    command += ["--json", str(config.with_name("report.json")), "--html", str(config.with_name("report.html"))]
+    return subprocess.run(command, cwd=REPOSITORY, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
