@@ -185,19 +185,19 @@ async def visit(client, context):
 
 
 def growth(place: Place) -> Iterator[Row]:
-    """Resident memory gained per million requests after the first quarter of them, of one URL and of ever new ones."""
+    """Resident memory gained per million requests once all is warm, of one URL and of ever new ones."""
     summary, _ = measure.ours(place.plain, GROWTH_S, f"users={CONNECTIONS}")
-    yield Row("growth per million requests", _slope(summary["resident"]), "KiB", goal=100.0)
+    yield Row("growth per million requests", _slope(summary["resident"], 100_000), "KiB", goal=100.0)
     (place.folder / "unique.py").write_text(VISITS)
     scenario = ("scenario.kind=python", "scenario.function=unique.py:visit")
     summary, _ = measure.ours(place.plain, GROWTH_S, "users=8", f"folder={place.folder}", *scenario)
     points = [(10 * visits, size) for visits, size in summary["resident"]]
-    yield Row("growth per million requests, unique URLs", _slope(points), "KiB", goal=100.0)
+    yield Row("growth per million requests, unique URLs", _slope(points, 40_000), "KiB", goal=100.0)
 
 
-def _slope(points: list[tuple[int, int]]) -> float:
-    """KiB per million requests: least squares over (requests, bytes) after the first quarter of the requests."""
-    late = [(count, size) for count, size in points if count > points[-1][0] / 4]
+def _slope(points: list[tuple[int, int]], warm: int) -> float:
+    """KiB per million requests: least squares over (requests, bytes) after the first `warm`, or the first half."""
+    late = [(count, size) for count, size in points if count > min(warm, points[-1][0] / 2)]
     middle, mean = (sum(values) / len(late) for values in zip(*late, strict=True))
     spread = sum((count - middle) ** 2 for count, _ in late)
     return sum((count - middle) * (size - mean) for count, size in late) / spread / 1024 * 1e6

@@ -55,7 +55,7 @@ class Stream(Single):
         now = time.monotonic()
         tally = self.job.tally
         if self.check.messages:
-            tally.between_messages.record(now - self._last)
+            tally.waited(now - self._last)
         else:
             tally.first_message.record(self.group.accounts.now() - self.job.intended)
         self._last = now

@@ -38,7 +38,8 @@ class Tally:
     late: list[float] = field(default_factory=list)  # durations that `settle` counts in `lateness`,
     responses: list[float] = field(default_factory=list)  # in `response`,
     services: list[float] = field(default_factory=list)  # in `service`
-    prompt: list[float] = field(default_factory=list)  # and in both: the two were the same
+    prompt: list[float] = field(default_factory=list)  # in both: the two were the same
+    waits: list[float] = field(default_factory=list)  # and in `between_messages`
     first_message: Histogram = field(default_factory=Histogram)
     between_messages: Histogram = field(default_factory=Histogram)
     open: int = 0  # requests in flight: the tally lives until they ended
@@ -55,11 +56,17 @@ class Tally:
             if len(self.responses) >= NOTED:
                 self.settle()
 
+    def waited(self, seconds: float) -> None:
+        """Note the time between two messages of a stream."""
+        self.waits.append(seconds)
+        if len(self.waits) >= NOTED:
+            self.settle()
+
     def settle(self) -> None:
         """Count what was noted: a thousand at once cost a quarter of what each by itself would."""
         prompt = Histogram()
-        noted = ((self.lateness, self.late), (self.response, self.responses), (self.service, self.services))
-        for histogram, durations in (*noted, (prompt, self.prompt)):
+        latencies = ((self.lateness, self.late), (self.response, self.responses), (self.service, self.services))
+        for histogram, durations in (*latencies, (self.between_messages, self.waits), (prompt, self.prompt)):
             histogram.record_all(durations)
             durations.clear()
         self.response.merge(prompt)

@@ -17,7 +17,7 @@ from websockets.frames import Opcode
 from soak.load import frames_ws
 from soak.load.http1 import MAX_HEAD, Http1, failure_of
 from soak.load.sse import SseParser
-from soak.load.validate import JsonPath, Sequence, StreamCheck
+from soak.load.validate import JsonPath, Sequence, StreamCheck, document_of
 
 
 class Recorder(Http1):
@@ -117,6 +117,32 @@ def test_broken_connections_have_names() -> None:
     assert failure_of(ConnectionResetError()) == "reset"
     assert failure_of(OSError(113, "No route")) == "connection"
     assert failure_of(None) == "closed"
+
+
+_JSON = [
+    b'{"seq": 1}',
+    b' {"seq": 1}',
+    b'{"seq": 1} ',
+    b'{"seq": 1}x',
+    b"[1, 2",
+    b"7",
+    b" 7\n",
+    b"nul",
+    b"NaN",
+    b"",
+    b'"\xc3\xa9"',
+]
+
+
+@settings(max_examples=200)
+@given(st.one_of(st.binary(max_size=12), st.text(max_size=12).map(str.encode), st.sampled_from(_JSON)))
+def test_messages_are_read_as_json_reads_them(message: bytes) -> None:
+    """With spaces around, something behind, or no JSON at all."""
+    try:
+        expected = json.loads(message.decode())
+    except ValueError:
+        expected = None
+    assert repr(document_of(message)) == repr(expected)
 
 
 _START = [b"HTTP/1.1 ", b"HTTP/1.0 ", b"200", b"101", b"100", b" OK", b"\r\n", b"\n", b":", b" "]
