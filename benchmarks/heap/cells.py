@@ -27,8 +27,8 @@ class Ratio:
         return f"{self.median:.3f} ± {self.half:.3f}"
 
 
-def run(python: Path, script: str, *arguments: object, preload: bool = False) -> str:
-    """The last line that a script of ours prints in the benchmark's environment."""
+def run(python: Path, script: str, *arguments: object, preload: bool = False) -> list[str]:
+    """The lines that a script of ours prints in the benchmark's environment."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environ |= {
         "SOAK_HEAP_SOURCE": str(SOURCE / "sampler.py"),
@@ -41,13 +41,13 @@ def run(python: Path, script: str, *arguments: object, preload: bool = False) ->
         environ["LD_PRELOAD"] = str(SOURCE / "_soak_heap_preload.so")
     command = [str(python), str(HERE / script), *map(str, arguments)]
     done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout.splitlines()[-1]
+    return done.stdout.splitlines()
 
 
 def measured(python: Path, what: str, workload: str, tool: str, *more: object) -> str:
     """One cell; a tool's name says whether the library is preloaded."""
     preload = tool.endswith(" preloaded")
-    return run(python, "cost.py", what, workload, tool.removesuffix(" preloaded"), *more, preload=preload)
+    return run(python, "cost.py", what, workload, tool.removesuffix(" preloaded"), *more, preload=preload)[-1]
 
 
 def cpu(python: Path, workload: str, tool: str, pairs: int) -> Ratio:
