@@ -60,7 +60,7 @@ COMMANDS: dict[str, Entry] = {
     "baseline": Entry("Mark the run that later ones are compared with.", ("soak baseline 12", "soak baseline 3 4 5")),
     "compare": Entry(
         "Compare two runs, or one with the baseline of its target.",
-        ("soak compare 12", "soak compare 3 12 --memory 5"),
+        ("soak compare 12", "soak compare 3 12 --memory 5 --html compare.html"),
     ),
     "history": Entry(
         "Show the growth of a target over many runs, and where it began.",

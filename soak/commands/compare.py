@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,9 +20,18 @@ from soak.errors import SoakError, UsageError
 @click.option("--memory", type=click.FloatRange(0), default=5.0, show_default=True, help="Percent floors may rise.")
 @click.option("--errors", type=click.FloatRange(0), default=0.1, show_default=True, help="Percentage points more.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write it as one HTML file too.")
 @click.pass_obj
 def command(
-    options: Globals, a: int, b: int | None, p50: float, p99: float, memory: float, errors: float, as_json: bool
+    options: Globals,
+    a: int,
+    b: int | None,
+    p50: float,
+    p99: float,
+    memory: float,
+    errors: float,
+    as_json: bool,
+    page: Path | None,
 ) -> int:
     """Compare run A with the later run B; run A alone with the baseline of its target.
 
@@ -50,8 +61,20 @@ def command(
     if any(report["run"]["name"] != after["run"]["name"] for report in before):
         raise UsageError("other_target", a=before[0]["run"]["name"], b=after["run"]["name"])
     result = compare(before, after, Tolerances(p50 / 100, p99 / 100, memory / 100, errors / 100))
+    if page is not None:
+        _write(page, result, before, after)
     if as_json:
         click.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
         render_compare(result, Console())
     return int(result["exit_code"])
+
+
+def _write(page: Path, result: dict[str, Any], before: list[dict[str, Any]], after: dict[str, Any]) -> None:
+    """Both curves in one picture, and the tables."""
+    from soak.report.compare_html import render_compare_html
+
+    try:
+        page.write_text(render_compare_html(result, before, after), encoding="utf-8")
+    except OSError as error:
+        raise SoakError("report_not_written", file=page, why=error.strerror, run=after["run"]["id"]) from error

@@ -21,10 +21,10 @@ EMPTY_CHARTS: dict[str, Any] = {"cycles": [], "quiet_seconds": 0.0, "segments": 
 
 def render(report: dict[str, Any]) -> str:
     """The page; what comes from the target is escaped by the template and by `svg.tag`, control characters go."""
-    environment = _environment()
-    css = environment.get_template("report.css").render()
+    made = environment()
+    css = made.get_template("report.css").render()
     charts = report.get("charts") or EMPTY_CHARTS
-    page: str = environment.get_template("report.html.j2").render(
+    page: str = made.get_template("report.html.j2").render(
         report=report,
         css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         charts=charts,
@@ -47,16 +47,16 @@ def _open_charts(report: dict[str, Any]) -> set[str]:
     return {"rss", "pss", "python_heap"}
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     """Everything is escaped and freed of control characters; a key that a row lacks is empty."""
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=lambda value: plain_text(value) if isinstance(value, str) else value,
     )
-    environment.globals.update(
+    made.globals.update(
         amount=units.amount,
         rate=units.rate,
         interval=units.interval,
@@ -68,7 +68,7 @@ def _environment() -> Environment:
         meaning=meaning,
         code_of=_code_of,
     )
-    return environment
+    return made
 
 
 def plain_text(value: str) -> str:
