@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -80,6 +81,7 @@ def compare(python: str, suite: str, libraries: Path) -> str:
 
 def main() -> None:
     """Print the line."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background would hand its deafness on
     libraries = Path(sys.argv[1]).resolve()
     cells = [compare(sys.executable, suite, libraries) for suite in sys.argv[2:] or SUITES]
     print(f"| {sys.version.split()[0]} | {' | '.join(cells)} |", flush=True)
