@@ -72,7 +72,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "db": Entry(
         "Take care of the store: upgrade, prune, vacuum, export.",
-        ("soak db upgrade", "soak db prune", "soak db export out"),
+        ("soak db upgrade", "soak db prune", "soak db vacuum", "soak db export out"),
     ),
     "agent": Entry(
         "Export the agent for a target's own image or environment.",
@@ -96,6 +96,9 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"soak.commands.{cmd_name}").command
         command.short_help = entry.help
         command.epilog = command.epilog or examples(*entry.examples)
+        for name, below in getattr(command, "commands", {}).items():
+            mine = [line for line in entry.examples if line.startswith(f"soak {cmd_name} {name}")]
+            below.epilog = below.epilog or (examples(*mine) if mine else None)
         _add_global_options(command)
         return command
 

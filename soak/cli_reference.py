@@ -50,8 +50,7 @@ def markdown() -> str:
         parts += [f"## {path}", "", _help(command), "", f"    {_usage(path, command)}", ""]
         own = [param for param in command.params if param.opts[0] not in _GLOBAL]
         parts += [_options(own), ""] if own else []
-        examples = COMMANDS[path.split()[1]].examples
-        mine = [line for line in examples if line.startswith(path)]
+        mine = _examples(path)
         parts += [*(f"    {line}" for line in mine), ""] if mine else []
     parts += ["## Exit codes", "", "| code | meaning |", "|---|---|"]
     parts += [*(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()), "", _checks(), _COMPLETION]
@@ -67,6 +66,8 @@ def man_page(day: date) -> str:
     for path, command in commands():
         own = [param for param in command.params if param.opts[0] not in _GLOBAL]
         lines += [f".SS {_roff(_usage(path, command))}", _roff(_help(command)), *_man_options(own)]
+        if mine := _examples(path):
+            lines += [".PP", ".RS", ".nf", *map(_roff, mine), ".fi", ".RE"]
     lines.append(".SH EXIT STATUS")
     for code, meaning in EXIT_CODES.items():
         lines += [".TP", f".B {code}", _roff(meaning)]
@@ -82,6 +83,11 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         yield f"soak {name}", command
         if isinstance(command, click.Group):
             yield from ((f"soak {name} {below}", item) for below, item in command.commands.items())
+
+
+def _examples(path: str) -> list[str]:
+    """The examples of one command, without those of the commands below its neighbours."""
+    return [line for line in COMMANDS[path.split()[1]].examples if line.startswith(path)]
 
 
 def _help(command: click.Command) -> str:

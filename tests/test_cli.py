@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from soak import cli
+from soak.cli_reference import commands
 from soak.commands import DURATION, Globals
 from soak.errors import UsageError
 from tests.config.test_problems import MALFORMED
@@ -209,3 +210,11 @@ def test_durations_on_the_command_line(text: str, seconds: float) -> None:
     assert DURATION(text) == seconds
     with pytest.raises(click.BadParameter, match="90s"):
         DURATION("60")
+
+
+@pytest.mark.parametrize("path", [path for path, _ in commands() if len(path.split()) > 2])
+def test_commands_of_groups_have_examples_of_their_own(path: str) -> None:
+    """`soak db prune --help` ends with `soak db prune`."""
+    done = CliRunner().invoke(cli.cli, [*path.split()[1:], "--help"])
+    _, found, shown = done.output.partition("Examples:")
+    assert done.exit_code == 0 and found and path in shown
