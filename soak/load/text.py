@@ -19,15 +19,22 @@ _ROWS = (
 )
 
 
+_HTTP2 = {"on": "plain requests over HTTP/2", "auto": "plain requests over HTTP/2 where an https target chooses it"}
+
+
 def described_plan(plan: LoadPlan) -> str:
     """What would be sent: the shape as a sentence and a drawing, then the scenarios."""
     shape = plan.shape()
+    if plan.profile == "none":
+        return f"{shape.sentence()}; the scenarios are not run"
     total = 0.0 if plan.closed else shape.due(plan.length)
     lines = [shape.sentence(), "", shape.drawing(DRAWING_WIDTH), ""]
     if total:
         lines.append(
             f"{total:,.0f} requests in {plan.cycles} cycles ({seconds(plan.length)}), {plan.arrivals} arrivals"
         )
+    if plan.http2 != "off":
+        lines.append(_HTTP2[plan.http2])
     shared = sum(scenario.share for scenario in plan.scenarios)
     lines += [f"  {_described(scenario, shared)}" for scenario in plan.scenarios]
     return "\n".join(lines)

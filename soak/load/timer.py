@@ -33,10 +33,13 @@ class TimerFd:
     """An alarm on a Linux timerfd; OSError where the kernel has none."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, _FLAGS)
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = libc.timerfd_create(time.CLOCK_MONOTONIC, _FLAGS)
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
+        # Called for each arrival, and never waits: keeps the interpreter's lock, and its arguments are made once
+        self._settime = ctypes.PyDLL(None).timerfd_settime
+        self._arguments = ctypes.c_int(self._fd), ctypes.c_int(_TFD_TIMER_ABSTIME)
         self._spec = (ctypes.c_long * 4)()  # struct itimerspec: interval s, ns; value s, ns
         self._loop = loop
         self._ring = ring
@@ -49,7 +52,7 @@ class TimerFd:
         seconds = int(when)
         self._spec[2] = seconds
         self._spec[3] = int((when - seconds) * 1e9) if when > 0 else 1
-        self._libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, self._spec, None)
+        self._settime(*self._arguments, self._spec, None)
 
     def close(self) -> None:
         """Never ring again."""

@@ -11,6 +11,7 @@ from soak.config import load_config
 from soak.errors import SoakError
 from soak.load import LoadPlan, ScenarioPlan
 from soak.load.plan import workers_for
+from soak.load.text import described_plan
 from soak.load.wire import Endpoint, encode
 
 CONFIG = """
@@ -144,3 +145,10 @@ def test_what_makes_no_sense_is_named(scenario: ScenarioPlan, what: str) -> None
     with pytest.raises(SoakError) as refused:
         LoadPlan("http://127.0.0.1:1", (scenario,)).check()
     assert what in refused.value.message
+
+
+def test_a_dry_run_says_what_is_special() -> None:
+    """Nothing is drawn where nothing is sent, and HTTP/2 is named."""
+    assert described_plan(LoadPlan("http://127.0.0.1", profile="none")) == "none: no load; the scenarios are not run"
+    assert "plain requests over HTTP/2\n" in described_plan(LoadPlan("http://127.0.0.1", http2="on"))
+    assert "HTTP/2" not in described_plan(LoadPlan("http://127.0.0.1"))
