@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from soak.load.peer import Peer
     from soak.load.wire import Endpoint
 
 from soak.load.http1 import failure_of
+from soak.load.peer import Peer
 
 
 class Dialler:
@@ -23,6 +23,7 @@ class Dialler:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._contexts: dict[tuple[str, ...], ssl.SSLContext | None] = {}  # by what is offered
+        self.offer(Peer.alpn)
         self._addresses: list[tuple[int, Any]] = []  # family and socket address
         self._resolving: asyncio.Task[None] | None = None
 
@@ -49,7 +50,7 @@ class Dialler:
         connection.dialling = loop.create_task(self._connect(loop, connection, receive_buffer))
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, connection: Peer, receive_buffer: int | None) -> None:
-        tls = self._context(connection.alpn)
+        tls = self._contexts[connection.alpn]
         error: Exception = OSError(errno.EHOSTUNREACH, "the host has no address")
         for family, address in self._addresses:
             sock = socket.socket(family, socket.SOCK_STREAM)
@@ -69,10 +70,9 @@ class Dialler:
         if not connection.closed:
             connection.broke(failure_of(error))
 
-    def _context(self, alpn: tuple[str, ...]) -> ssl.SSLContext | None:
-        if alpn not in self._contexts:
-            self._contexts[alpn] = self._endpoint.context(alpn)
-        return self._contexts[alpn]
+    def offer(self, alpn: tuple[str, ...]) -> None:
+        """Make TLS settings that offer these protocols; before the load, because authorities take long to read."""
+        self._contexts[alpn] = self._endpoint.context(alpn)
 
 
 async def _connected(

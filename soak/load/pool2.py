@@ -31,10 +31,11 @@ class Pool2:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._timeout = engine.plan.timeout
-        self._auto = engine.plan.http2 == "auto"
+        self._kind = _Negotiated if engine.plan.http2 == "auto" else Http2
         self._plain: Pool | None = None
         self._connections: list[Http2] = []
         self._keep = True
+        engine.dialler.offer(self._kind.alpn)
 
     def send(self, job: Job, request: Request) -> None:
         """Send on the first connection with room, or on a new one."""
@@ -49,7 +50,7 @@ class Pool2:
             if connection.room > 0:
                 connection.start(exchange)
                 return
-        connection = _Negotiated(self) if self._auto else Http2(self)
+        connection = self._kind(self)
         connection.start(exchange)
         self._connections.append(connection)
         self._engine.dialler.dial(connection)
@@ -88,7 +89,7 @@ class Pool2:
         """The server chose HTTP/1.1."""
         self._forget(connection)
         connection.abort()
-        if self._auto and self._plain is None:
+        if self._kind is _Negotiated and self._plain is None:
             self._plain = Pool(self._engine)
             self._plain.rest(close=not self._keep)
         for exchange in connection.take():
