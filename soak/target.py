@@ -17,6 +17,7 @@ from soak.errors import SoakError
 from soak.launch.client import WardenClient, WardenLost
 from soak.launch.ending import Exit, OomCounter, exit_from_status
 from soak.launch.logfile import TargetLog
+from soak.launch.ports import listening_ports
 from soak.launch.readiness import Endpoint, readiness
 from soak_probes import start_time_of
 
@@ -148,8 +149,17 @@ class TargetProcess:
         if asked[0]() if asked else waited >= SETTLE:
             return True
         if waited >= timeout:
-            raise self._error("target_not_ready", seconds=f"{timeout:g}", why=asked[1] if asked else "")
+            raise self._error(
+                "target_not_ready", seconds=f"{timeout:g}", why=self._elsewhere(asked[1] if asked else "")
+            )
         return False
+
+    def _elsewhere(self, why: str) -> str:
+        """`why`, with the ports where it listens instead."""
+        found = listening_ports(pid for pid, _ in self.roots)
+        if not found or (self._settings.url and Endpoint.of(self._settings.url).port in found):
+            return why
+        return f"{why}; it listens on port {', '.join(map(str, found))}"
 
     def wait_ready(self, timeout: float | None = None) -> None:
         """Until `ready` answers below 500 or the port accepts; without a url, until it has lived for half a second."""

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,12 @@ def _launched(target: Target, agent: AgentConfig) -> list[Finding]:
     if start is None:
         mend = "Install it, or write its full path; relative ones begin at target.cwd."
         return [Finding("target", "command", "fail", f"{target.command[0]} is not a program that can be run", mend)]
+    script = _script(target.command[1:]) if start.program == start.python else None
+    if script and not (target.cwd / script).exists():
+        what = f"{start.program} is there, its script {script} is not in {target.cwd}"
+        return [
+            Finding("target", "command", "fail", what, "Mend the name, or target.cwd, from which it is looked for.")
+        ]
     found = [Finding("target", "command", "ok", str(start.program))]
     found.append(Finding("target", "interpreter", *_interpreter(start)))
     if start.python is None or agent.enabled == "off":
@@ -248,6 +254,14 @@ def _first_line(program: Path) -> list[str]:
 
 def _resolved(name: str, environ: Mapping[str, str]) -> Path:
     return Path(shutil.which(name, path=environ.get("PATH")) or name)
+
+
+def _script(words: Sequence[str]) -> str | None:
+    """The script that an interpreter is given, None for -m, -c and standard input."""
+    rest = list(words)
+    while rest and rest[0].startswith("-") and rest[0] not in ("-", "-c", "-m"):
+        del rest[: 2 if rest[0] in _OPTIONS_WITH_VALUE else 1]
+    return rest[0] if rest and not rest[0].startswith("-") else None
 
 
 def _flags(words: list[str]) -> frozenset[str]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from soak.config import Target
 from soak.errors import SoakError
+from soak.launch.ports import listening_ports
 from soak.onboard.openapi import Documented, documented
 from soak.onboard.project import Candidate
 from soak.target import TargetProcess
@@ -84,7 +82,7 @@ def _listening_port(target: TargetProcess, expected: int | None) -> int | None:
     deadline = time.monotonic() + START_TIMEOUT_S
     other_since: float | None = None
     while time.monotonic() < deadline and target.poll() is None:
-        ports = sorted(_ports(pid for pid, _ in target.roots))
+        ports = listening_ports(pid for pid, _ in target.roots)
         if expected in ports:
             return expected
         if ports:
@@ -93,18 +91,6 @@ def _listening_port(target: TargetProcess, expected: int | None) -> int | None:
                 return ports[0]
         time.sleep(_POLL_S)
     return None
-
-
-def _ports(roots: Iterable[int]) -> set[int]:
-    found: set[int] = set()
-    for root in roots:
-        with contextlib.suppress(psutil.Error):
-            tree = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
-            for process in tree:
-                with contextlib.suppress(psutil.Error):
-                    sockets = process.net_connections("tcp")
-                    found.update(item.laddr.port for item in sockets if item.status == psutil.CONN_LISTEN)
-    return found
 
 
 def _from_openapi(port: int) -> Documented:

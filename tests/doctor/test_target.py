@@ -25,6 +25,7 @@ def by_name(findings: list[Finding]) -> dict[str, Finding]:
 
 def launched(folder: Path, *command: str, heap: str = "auto", **facts: object) -> dict[str, Finding]:
     """The findings for a command in `folder`."""
+    (folder / "app.py").touch()
     settings = Target(command=command, cwd=folder, **facts)  # type: ignore[arg-type] # facts are keywords
     return by_name(target.examine(settings, AgentConfig(heap=heap)))
 
@@ -81,6 +82,14 @@ def test_a_command_that_is_not_there_fails(tmp_path: Path) -> None:
     for name in ("no-such-program", "./missing", "./file", "./."):
         found = launched(tmp_path, name)
         assert found["command"].result == "fail" and "target.cwd" in found["command"].mend
+
+
+def test_a_script_that_is_not_there_fails(tmp_path: Path) -> None:
+    """The interpreter alone is not enough; options before the script, -m and -c are told apart from it."""
+    missing = launched(tmp_path, sys.executable, "-X", "dev", "-u", "serve.py", "--port", "1")["command"]
+    assert missing.result == "fail" and "serve.py is not in" in missing.what
+    for words in (("-m", "serve"), ("-c", "pass"), ("-u", "app.py")):
+        assert launched(tmp_path, sys.executable, *words, heap="off")["command"].result == "ok"
 
 
 def test_a_port_that_is_taken_fails(tmp_path: Path) -> None:

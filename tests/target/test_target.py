@@ -62,9 +62,14 @@ def test_an_answer_of_500_is_not_ready(launch: Launch) -> None:
 
 
 def test_a_wrong_port_is_not_ready(launch: Launch) -> None:
-    """It listens elsewhere than the url says."""
+    """It listens elsewhere than the url says, or nowhere: the message has the port that it does listen on."""
     target = launch(SLEEP, url=f"http://127.0.0.1:{free_port()}", startup_timeout=0.2)
-    with pytest.raises(SoakError, match="accepts no connection"):
+    with pytest.raises(SoakError, match=r"accepts no connection\. The"):
+        target.wait_ready()
+    port = free_port()
+    target = launch(SERVER.format(port=port), url=f"http://127.0.0.1:{free_port()}", startup_timeout=0.2)
+    said(target)
+    with pytest.raises(SoakError, match=f"accepts no connection; it listens on port {port}"):
         target.wait_ready()
 
 
