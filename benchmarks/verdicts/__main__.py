@@ -7,6 +7,8 @@ against limits per cycle; the default is hour-long cycles sampled every 10 s.
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -33,7 +35,7 @@ class Score:
     def add(self, s: Series, said: Said) -> None:
         """Take one answer."""
         self.said[said.verdict] += 1
-        if not np.isnan(said.low):
+        if not (np.isnan(said.low) or np.isnan(s.truth)):
             self.with_interval += 1
             slack = 1e-9 * s.limit
             self.covered += said.low - slack <= s.truth <= said.high + slack
@@ -143,6 +145,63 @@ def by_cycles(family: Family, grids: Iterable[Grid], seed: int, reps: int) -> li
     return rows
 
 
+def goals(scores: Scores) -> list[str]:
+    """The figures of one family at 8 cycles against what is asked of them."""
+    wrong = 0.5 * (mean(scores, "leak", "benign", 0.0) + mean(scores, "leak", "leaking", 0.5))
+    held = 0.5 * (coverage(scores, "leaking") + coverage(scores, "benign"))
+    rows = [
+        *_at_most("leak on benign and at 0.5 x", wrong, 0.5, 0.1),
+        *_at_least("recall at 2 x", mean(scores, "leak", "leaking", 2.0), 94.0, 97.0),
+        *_at_most("clean at 2 x", mean(scores, "clean", "leaking", 2.0), 0.2, 0.05),
+        *_at_least("clean on benign", mean(scores, "clean", "benign", 0.0), 93.0, 95.0),
+        ("coverage, mean", held, "93 to 97", "93 to 97", 93 <= held <= 97, 93 <= held <= 97),
+    ]
+    lowest = 100 * min(_pooled(held) for held in _by_shape(scores).values())
+    rows += _at_least("coverage, weakest shape", lowest, 0.0, 85.0)
+    head = ["| figure | seen | floor | goal | |", "|---|---|---|---|---|"]
+    return head + [
+        f"| {name} | {seen:.2f} % | {floor} % | {goal} % | {'ok' if best else 'floor' if good else 'MISSED'} |"
+        for name, seen, floor, goal, good, best in rows
+    ]
+
+
+Row = tuple[str, float, str, str, bool, bool]
+
+
+def _at_least(name: str, seen: float, floor: float, goal: float) -> list[Row]:
+    return [(name, seen, f"{floor:g}", f"> {goal:g}", seen >= floor, seen > goal)]
+
+
+def _at_most(name: str, seen: float, floor: float, goal: float) -> list[Row]:
+    return [(name, seen, f"< {floor:g}", f"< {goal:g}", seen < floor, seen < goal)]
+
+
+def _by_shape(scores: Scores) -> dict[tuple[str, str], list[Score]]:
+    """The scores of a shape at every factor together, where there are intervals."""
+    found: dict[tuple[str, str], list[Score]] = {}
+    for (truth, name, _), score in scores.items():
+        if score.with_interval:
+            found.setdefault((truth, name), []).append(score)
+    return found
+
+
+def _pooled(held: list[Score]) -> float:
+    return float(np.mean([score.coverage for score in held]))
+
+
+def cost() -> list[str]:
+    """What judging takes, measured in a process of its own."""
+    out = subprocess.run(
+        [sys.executable, "-m", "benchmarks.verdicts.cost"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    seconds, size = float(out[0]), float(out[1]) / 1e6
+    fine = "ok" if seconds < 2 and size < 120 else "floor" if seconds < 10 and size < 300 else "MISSED"
+    return [
+        f"Cost: 200 series of 24 hours at one sample a second: {seconds:.1f} s of CPU, {size:.0f} MB resident "
+        f"(floor 10 s and 300 MB, goal 2 s and 120 MB): {fine}"
+    ]
+
+
 def main() -> None:
     """Print every table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description=__doc__)
@@ -161,9 +220,15 @@ def main() -> None:
         size = f"{len(family.benign)} benign and {len(family.leaking)} leaking shapes, {reps} series each"
         print(f"\n### Shapes {title}: {size}, 8 cycles\n", flush=True)
         scores = run(family, METHODS, grid(8), FACTORS, chosen.seed, reps)
-        for table in (headline(scores), by_factor(scores["soak"], FACTORS), weakest(scores["soak"])):
+        for table in (
+            headline(scores),
+            goals(scores["soak"]),
+            by_factor(scores["soak"], FACTORS),
+            weakest(scores["soak"]),
+        ):
             print("\n".join(table), end="\n\n", flush=True)
         print("\n".join(by_cycles(family, map(grid, (3, 4, 6, 8, 12)), chosen.seed + 1, reps)), flush=True)
+    print("", *cost(), sep="\n")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def decide(
     span = max(float(np.ptp(points.t)), 1.0)
     high = _interval(trimmed, kind, quantum / span, T.decide_level)[1]
     if _grows(trimmed, limit, kind, quantum / span):
-        verdict, said = _leaks(trimmed, limit, kind)
+        verdict, said = _leaks(whole, trimmed, limit, kind)
     else:
         verdict, said = _is_clean(whole, trimmed, limit) if high < limit else ("inconclusive", set())
     excess = max((t_quantile(T.leak_level, v) + t_quantile(T.power_level, v)) * line.se, quantum / span)
@@ -93,7 +93,7 @@ def _grows(trimmed: Trimmed, limit: float, kind: Kind, least: float) -> bool:
     return at_limit > T.leak_level and at_half > T.half_level
 
 
-def _leaks(trimmed: Trimmed, limit: float, kind: Kind) -> Said:
+def _leaks(whole: Points, trimmed: Trimmed, limit: float, kind: Kind) -> Said:
     """*leak*, or why not yet."""
     b, bend = trimmed.line.slope, trimmed.bend
     if kind == "count" and counts.only_events(trimmed):
@@ -103,7 +103,26 @@ def _leaks(trimmed: Trimmed, limit: float, kind: Kind) -> Said:
         slowing = slowing or _last_half(trimmed.points) < max(limit, b / 2)
     if slowing:
         return "inconclusive", {"still_slowing"}
-    return ("inconclusive", {"one_step"}) if _one_step(trimmed.points, limit) else ("leak", set())
+    if _one_step(trimmed.points, limit):
+        return "inconclusive", {"one_step"}
+    swept = kind == "bytes" and all(_gave_back(whole.y[g]) for g in _groups(whole))
+    return ("inconclusive", {"gave_back"}) if swept else ("leak", set())
+
+
+def _gave_back(y: npt.NDArray[np.float64]) -> bool:
+    """Whether most of what had been gained was given back once, and the end is hardly above what was there before.
+
+    A sweep that comes round every few cycles looks like that: what grows between two of them is no leak. What came in
+    one piece and went again is not: it only stood out.
+    """
+    if y.size < 2:
+        return False
+    peaks = np.maximum.accumulate(y)
+    lowest = int((peaks - y).argmax())
+    fall, peak = float(peaks[lowest] - y[lowest]), float(peaks[lowest])
+    if fall <= T.climbed * float(np.diff(y).max()):
+        return False
+    return fall > T.given_back * (peak - float(y[0])) and float(y[-1]) - peak < T.regained * fall
 
 
 def _is_clean(whole: Points, trimmed: Trimmed, limit: float) -> Said:
@@ -146,7 +165,8 @@ def _last_half(points: Points) -> float:
     """Slope over the last half of the cycles, at least three of them; the whole slope where there are too few."""
     numbers = np.unique(points.cycle)
     keep = max(T.least_cycles, math.ceil(numbers.size / 2))
-    return points.only(points.cycle >= numbers[-keep]).line().slope
+    part = points.only(points.cycle >= numbers[-keep])
+    return (part if part.enough else points).line().slope
 
 
 def _needed(se: float, v: int, m: int, distance: float) -> int | None:

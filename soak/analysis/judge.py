@@ -64,7 +64,7 @@ def judge_floors(
     step = quantum if quantum is not None else (1.0 if kind == "count" else limit / 256.0)
     warnings = {c.why for c in floors.cycles if c.why in ("gaps", "restarted")}
     points = _points(floors, cycle_seconds, restarts, T.prior_scale * limit, kind)
-    if points is None or points.cycles < T.least_cycles or points.t.size - np.unique(points.group).size < 2:
+    if points is None or not points.enough:
         used = 0 if points is None else points.cycles
         return _nothing(floors, used, warnings | {"too_few_cycles"})
     trimmed = trim(points, limit, T.count_step * step if kind == "count" else 0.0)

@@ -67,10 +67,10 @@ def judge_sites(
 
 def _fit(key: Hashable, points: Points, total: float, cycle_seconds: float, cohort: Cohorts) -> _Fitted:
     unknown = SiteResult(key, math.nan, (-math.inf, math.inf), 0.0, False, cohort, -math.inf)
-    if points.cycles < T.least_cycles or points.t.size - np.unique(points.group).size < 2:
+    if not points.enough:
         return _Fitted(unknown, math.nan)
     per_hour = HOUR / cycle_seconds
-    if points.cycles >= T.drop_first_from:
+    if points.cycles >= T.drop_first_from and points.but_first().enough:
         points = points.but_first()
     line = trim(points, T.site_material * max(total, 0.0) / per_hour).line
     low, high = line.interval(T.report_level)

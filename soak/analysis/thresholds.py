@@ -60,6 +60,9 @@ class Thresholds:
     to_date_share: float = 0.7  # of the limit: with more growth than that before the warm-up was cut off, and without
     # its largest step, nothing is clean yet; costs a quarter of the caches that were full by half-time
     many_chunks: float = 40.0  # from so many on, chance does no more to chunks than the line's own interval says
+    given_back: float = 0.5  # of what had been gained, from which a fall may be a sweep that comes round again
+    climbed: float = 1.5  # times the largest increment that such a fall must be: else one piece came and went
+    regained: float = 0.5  # of such a fall, by which the end must exceed all before it to be called a leak
     near_limit: float = 0.85  # of |growth - limit| that more cycles must resolve
     hopeless_cycles: int = 48  # more than this is "too near the limit"
 

@@ -41,6 +41,11 @@ class Points:
         """How many cycles there are."""
         return int(np.unique(self.cycle).size)
 
+    @property
+    def enough(self) -> bool:
+        """Whether a line through them has an interval: cycles, and residuals beside a shared slope."""
+        return self.cycles >= T.least_cycles and self.t.size - np.unique(self.group).size >= 2
+
     def line(self) -> Line:
         """The straight line through the points."""
         return fit(self.t, self.y, self.group, self.error, self.scale)
@@ -80,6 +85,8 @@ def trim(points: Points, limit: float, least_jump: float = 0.0) -> Trimmed:
             return Trimmed(points, stepped, _straight(stepped), True, points.cycles < all_cycles)
         bend = curvature(points, line, limit)
         if not (bend.concave or bend.convex or _starts_low(points, line, limit)) or points.cycles <= least:
+            return Trimmed(points, line, bend, False, points.cycles < all_cycles)
+        if not points.but_first().enough:  # restarts have left single cycles, which have no slope
             return Trimmed(points, line, bend, False, points.cycles < all_cycles)
         points = points.but_first()
 

@@ -7,6 +7,7 @@ from typing import Any
 WARNINGS = {
     "too_few_cycles": "too few cycles to judge",
     "still_slowing": "still slowing down: growth to date, it may be bounded",
+    "gave_back": "most of what had grown was given back once, as by a sweep that comes round",
     "accelerating": "growing faster and faster",
     "restarted": "cycles with a restart were left out",
     "gaps": "cycles with gaps were left out",

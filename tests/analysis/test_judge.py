@@ -235,3 +235,19 @@ def test_a_known_error_decides_how_wide_the_interval_is() -> None:
         held += v.ci95[0] <= MB <= v.ci95[1]
     assert held >= 85
     assert 0.18 < np.median(widths) < 0.30
+
+
+@pytest.mark.filterwarnings("error")
+def test_restarts_that_leave_single_cycles_are_judged_by_the_rest() -> None:
+    """Cycles 0 to 2, 4 and 6 of three lives: only the first has neighbours, and no number comes from nothing."""
+    t, y = series(0.0, cycles=7)
+    y = y - 6 * MB * np.exp(-t / HOUR)
+    v = judge(t, y, HOUR, MB, restarts=(3.1 * HOUR, 5.8 * HOUR))
+    assert v.known and v.verdict != "leak"
+    assert math.isfinite(v.ci95[0]) and math.isfinite(v.ci95[1])
+
+
+def test_a_sweep_that_comes_round_is_not_a_leak() -> None:
+    """Climbing for four cycles, swept, and climbing again to where it was."""
+    t, y = series(0.0)
+    assert judge(t, y + 12 * MB * ((t / HOUR / 4.5 + 0.1) % 1.0), HOUR, MB).verdict != "leak"

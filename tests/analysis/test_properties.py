@@ -79,6 +79,16 @@ def test_any_numbers_give_a_verdict_or_nothing(values, spacing, kind, restarts):
     assert not v.known or v.ci95[0] <= v.growth_per_hour <= v.ci95[1]
 
 
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.integers(4, 9), st.lists(st.floats(0.1, 8.9), max_size=3), st.sampled_from(["bytes", "count"]))
+def test_restarts_anywhere_give_bounds_around_the_estimate(seed, cycles, restarts, kind):
+    """However the restarts cut a run, what is left gives finite ordered bounds or no number at all."""
+    t, y = noisy(seed, cycles, MB)
+    v = judge(t, y, HOUR, MB, kind=kind, restarts=[r * HOUR for r in sorted(restarts)])
+    assert not v.known or -math.inf < v.ci95[0] <= v.growth_per_hour <= v.ci95[1] < math.inf
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0, 1e12), st.integers(1, 400))
 def test_a_constant_series_never_leaks(level, samples):
