@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from soak.load import Histogram, LoadDelta
 from soak_storage.records import EventRow, LoadCycleRow, LoadWindowRow, Record
 
-REMEMBERED = 4096  # windows; those of the last seconds, whatever the number of workers and scenarios
+REMEMBERED = 512  # windows; those of the last seconds, whatever the number of workers and scenarios
 
 
 @dataclass(slots=True)
