@@ -162,9 +162,13 @@ def block(run: object) -> float:
 
 
 def phase(run: object) -> float:
-    """CPU seconds of the least disturbed of three blocks, after one to get warm."""
-    run()
-    return min(block(run) for _ in range(3))
+    """CPU seconds of the least disturbed of twelve short blocks, after four to get warm.
+
+    Other work on the machine takes caches and half a core away; among many short blocks one is likely to be left alone.
+    """
+    for _ in range(4):
+        run()
+    return min(block(run) for _ in range(12))
 
 
 def cpu(workload: str, tool: str, pairs: int) -> list[float]:
@@ -182,12 +186,12 @@ def cpu(workload: str, tool: str, pairs: int) -> list[float]:
 
 
 def memory(workload: str, tool: str) -> int:
-    """Resident bytes at the end of ten runs with the tool on, after one without."""
+    """Resident bytes at the end of forty runs with the tool on, after one without."""
     run = WORKLOADS[workload]()
     run()
     profiler = TOOLS[tool]()
     profiler.start()
-    for _ in range(10):
+    for _ in range(40):
         run()
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
