@@ -28,7 +28,7 @@ def growing_types(data: RunData) -> list[dict[str, Any]]:
             if point.cycle in counts:
                 counts[point.cycle] += point.count
         values = np.array(list(counts.values()), dtype=np.float64)
-        if values[-1] > values[0]:
+        if np.ptp(values) > 0:  # those that shrank were looked at, too: the correction is for all of them
             series[one.type] = (at, values, None)
     if not series:
         return []
