@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.reports.browser import first_loads
+
 TIMES = 5
 RUN = 1
 PEER_REPORT = "import json, sqlite3, sys; print(len(json.loads(sqlite3.connect(sys.argv[1]).execute(" + (
@@ -83,7 +85,10 @@ def report_rows(folder: Path) -> list[bool]:
     text = cost_of(soak(url, "report", str(RUN)))
     html = cost_of(soak(url, "report", str(RUN), "--format", "html", "-o", str(page)))
     fresh = cost_of(soak(url, "report", str(RUN), "--fresh"), 2)
+    make("more", url)
+    pages = first_loads(url)
     return [
+        *(line(f"dashboard, first load of {path}", seconds, "s", 2.0) for path, seconds in pages.items()),
         took("soak report, text", text, 1.0, least),
         took("soak report, HTML", html, 3.0, least),
         line("  memory, text", text.memory_mb, "MB", 200.0, least.memory_mb),

@@ -137,4 +137,7 @@ def _stack(number: int) -> Stack:
 
 
 if __name__ == "__main__":
-    night(sys.argv[2]) if sys.argv[1] == "night" else many_runs(sys.argv[2], 1000)
+    if sys.argv[1] == "night":
+        night(sys.argv[2])
+    else:
+        many_runs(sys.argv[2], {"more": 199, "runs": 1000}[sys.argv[1]])
