@@ -105,7 +105,7 @@ class Pool:
     def send(self, job: Job, request: Request) -> None:
         """Send on an idle connection, or on a new one."""
         deadline = job.fired + self._timeout
-        if self._idle and not request.bodyless:
+        if self._idle and not (request.bodyless or job.retried):  # where one was stale, others are
             connection = self._idle.pop()
             connection.job = job
             connection.request = request

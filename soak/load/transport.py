@@ -129,7 +129,9 @@ class _Connection(Http1):
         if self.failure:
             raise error_of(self.failure, request)
         if self.complete:
-            return httpx.Response(self.status, headers=self.headers, content=b"".join(self.take()), request=request)
+            status, headers, content = self.status, self.headers, b"".join(self.take())
+            self.release()
+            return httpx.Response(status, headers=headers, content=content, request=request)
         return httpx.Response(self.status, headers=self.headers, stream=_Body(self, request), request=request)
 
     async def _wait(self) -> None:
@@ -144,7 +146,7 @@ class _Connection(Http1):
         await self._wait()
 
     def take(self) -> list[bytes]:
-        """What has arrived of the body; a complete response gives its connection back."""
+        """What has arrived of the body."""
         chunks, self.chunks = self.chunks, []
         return chunks
 
@@ -173,12 +175,22 @@ class _Connection(Http1):
         self._wake()
 
     def responded(self) -> None:
-        """The whole response is here."""
-        if self.keep_alive:
+        """The whole response is here: whoever waits for it takes it, and then lets go of the connection."""
+        self._wake()
+
+    def release(self) -> None:
+        """Its response was read, or is not wanted: it may serve the next request, if it may serve one at all.
+
+        Not before: the next request would begin while somebody still reads the answer to this one.
+        """
+        if self.closed:
+            return
+        if not self.complete:
+            self.abort()
+        elif self.keep_alive:
             self.owner.give_back(self)
         else:
             self.close()
-        self._wake()
 
     def broke(self, kind: str) -> None:
         """It failed, or an idle one was closed by the server."""
@@ -198,12 +210,12 @@ class _Body(httpx.AsyncByteStream):
     """The body of a response that is still coming."""
 
     def __init__(self, connection: _Connection, request: httpx.Request) -> None:
-        self._connection = connection
+        self._connection: _Connection | None = connection
         self._request = request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         connection = self._connection
-        while True:
+        while connection is not None:
             for chunk in connection.take():
                 yield chunk
             if connection.chunks:
@@ -216,8 +228,9 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         """The scenario has seen enough."""
-        if not self._connection.complete:
-            self._connection.abort()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release()
 
 
 def encode(request: httpx.Request, body: bytes) -> bytes:

@@ -205,3 +205,40 @@ def test_bad_answers_are_httpx_errors(serve: Serve, answer: bytes, error: type[E
 
     with pytest.raises(error):
         asyncio.run(ask())
+
+
+def test_nobody_gets_the_answer_of_another(serve: Serve) -> None:
+    """Ten visitors share connections, one of them reads slowly: each gets what it asked for, whole or in pieces."""
+
+    async def telling(client: Client) -> None:
+        while True:
+            path = (await client.head()).split()[1]
+            size = 50_000 if b"long" in path else 1
+            body = b"\n".join([path] * size)
+            await client.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:10])
+            await asyncio.sleep(0)
+            await client.send(body[10:])
+
+    url = serve(telling).url
+
+    async def visit(client: httpx.AsyncClient, number: int) -> None:
+        for turn in range(20):
+            path = f"/{number}/{turn}"
+            if number % 2:
+                assert (await client.get(f"{url}{path}")).text == path
+                continue
+            async with client.stream("GET", f"{url}{path}/long") as answer:
+                async for line in answer.aiter_lines():
+                    assert line == f"{path}/long"
+                    if turn % 3 == 0:
+                        await asyncio.sleep(0)
+                    if turn % 4 == 3:
+                        break
+
+    async def go() -> None:
+        engine = Engine(LoadPlan(url), 0.0)
+        await engine.dialler.resolve()
+        async with httpx.AsyncClient(transport=CoreTransport(engine), timeout=PATIENCE_S) as client:
+            await asyncio.gather(*(visit(client, number) for number in range(10)))
+
+    asyncio.run(asyncio.wait_for(go(), 2 * PATIENCE_S))
