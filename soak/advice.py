@@ -86,6 +86,10 @@ ADVICE: dict[str, Advice] = {
         "There is no folder {path} to write {file} into.",
         "Make it first; nothing was started.",
     ),
+    "not_written": Advice(
+        "{file} could not be written: {why}.",
+        "Name another place, or mend its folder and its permissions.",
+    ),
     "not_writable": Advice(
         "{file} cannot be written.",
         "Check its permissions and those of its folder; nothing was started.",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +66,27 @@ DURATION = duration
 def examples(*lines: str) -> str:
     """An epilog for a help text that click leaves in its lines."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def check_writable(file: Path) -> None:
+    """UsageError before anything is started, when `file` could not be written at the end of it."""
+    from soak.errors import UsageError
+
+    if not file.parent.is_dir():
+        raise UsageError("no_folder", path=file.parent, file=file)
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise UsageError("not_writable", file=file)
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """What the system refuses while `place` is written is a UsageError with its reason, and no fault of soak."""
+    from soak.errors import UsageError
+
+    try:
+        yield
+    except OSError as error:
+        raise UsageError("not_written", file=error.filename or place, why=error.strerror or error) from error
 
 
 def tell(error: SoakError) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from soak import __version__
-from soak.commands import examples
+from soak.commands import examples, writing
 from soak.errors import SoakError, UsageError
 
 PACKAGES = ("soak_agent", "soak_heap")  # the heap sampler is found beside the agent
@@ -63,14 +63,19 @@ def export(folder: Path, wheel: bool) -> None:
     """Copy the agent and its heap sampler into DIR, which must be new or empty, and say how to use them."""
     if folder.exists() and any(folder.iterdir()):
         raise UsageError("folder_exists", path=folder)
-    if wheel:
-        click.echo(f"pip install {write_wheel(folder)}")
-        return
+    with writing(folder):
+        said = f"pip install {write_wheel(folder)}" if wheel else _copy(folder)
+    click.echo(said)
+
+
+def _copy(folder: Path) -> str:
+    """Both packages as they are, and the README beside them; gives its text."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in PACKAGES:
         shutil.copytree(_source(name), folder / name, ignore=shutil.ignore_patterns(*_LEFT_OUT))
     text = _HOW.format(folder=folder.resolve())
     (folder / "README.txt").write_text(text, encoding="utf-8")
-    click.echo(text)
+    return text
 
 
 def write_wheel(folder: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soak.commands import DURATION, Globals
+from soak.commands import DURATION, Globals, writing
 from soak.report.units import amount
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def export(options: Globals, folder: Path, form: str, runs: tuple[int, ...]) -> 
     from soak_storage import open_store
     from soak_storage.export import export as write
 
-    with open_store(options.store_url(), create=False) as store:
+    with open_store(options.store_url(), create=False) as store, writing(folder):
         counts = write(store, folder, form, runs)
     size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
     for name, count in counts.items():

@@ -20,9 +20,9 @@ from typing import Any
 
 import click
 
-from soak.commands import DURATION, Globals
+from soak.commands import DURATION, Globals, writing
 from soak.demo.leaks import Planted, truth
-from soak.errors import EXIT_CLEAN, EXIT_ERROR, EXIT_LEAK, SoakError
+from soak.errors import EXIT_CLEAN, EXIT_ERROR, EXIT_LEAK, UsageError
 
 CYCLE_SECONDS = 10.0
 CYCLES = 9  # judge wants eight, and drops the first as warm-up
@@ -125,9 +125,10 @@ def _workplace(keep: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="soak-demo-") as name:
             yield Path(name)
     elif keep.exists():
-        raise SoakError("folder_exists", path=keep)
+        raise UsageError("folder_exists", path=keep)
     else:
-        keep.mkdir(parents=True, mode=0o700)
+        with writing(keep):
+            keep.mkdir(parents=True, mode=0o700)
         yield keep.resolve()
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from soak.commands import Globals
+from soak.commands import Globals, check_writable, writing
 from soak.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def command(
     file = output or options.config or Path("soak.toml")
     if file.exists():
         raise UsageError("file_exists", path=file)
+    check_writable(file)
     asking = not yes and sys.stdin.isatty()
     folder = file.resolve().parent
     candidate = _chosen(folder, start, url, asking)
@@ -75,7 +76,7 @@ def command(
         left_out=_left_out(candidate, trial, paths),
     )
     answers = _asked(found) if asking else found
-    with file.open("x", encoding="utf-8") as stream:
+    with writing(file), file.open("x", encoding="utf-8") as stream:
         stream.write(render(answers))
     click.echo(f"Wrote {file}. Next: soak doctor, then soak run --cycles 3 --cycle 20s")
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soak.commands import DURATION, Globals
-from soak.errors import EXIT_CLEAN, EXIT_INTERRUPTED, UsageError
+from soak.commands import DURATION, Globals, check_writable, writing
+from soak.errors import EXIT_CLEAN, EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from soak.config import Config
@@ -44,15 +44,16 @@ def command(options: Globals, dry_run: bool, cycles: int | None, cycle: float | 
     config = options.load_config(cycle=cycle, cycles=cycles)
     plan = LoadPlan.from_config(config)
     plan.check()
-    if json_file is not None and not json_file.parent.is_dir():
-        raise UsageError("no_folder", path=json_file.parent, file=json_file)
+    if json_file is not None:
+        check_writable(json_file)
     if dry_run:
         click.echo(described_plan(plan))
         return EXIT_CLEAN
     with _target(config):
         summary, generator, interrupted = _drive(plan, _Progress(bool(options.quiet)))
     if json_file is not None:
-        json_file.write_text(json.dumps(summary.to_json(generator.capacity), indent=2) + "\n", encoding="utf-8")
+        with writing(json_file):
+            json_file.write_text(json.dumps(summary.to_json(generator.capacity), indent=2) + "\n", encoding="utf-8")
     click.echo(table(summary))
     if generator.capacity is not None:
         click.echo(generator.capacity.sentence())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from soak.commands import Globals
+from soak.commands import Globals, writing
 from soak.report.formats import FORMATS, render
 
 
@@ -37,4 +37,5 @@ def command(options: Globals, run: int | None, form: str, output: Path | None, f
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        with writing(output):
+            output.write_text(text, encoding="utf-8")

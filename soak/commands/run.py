@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from soak.commands import DURATION, Globals, tell
+from soak.commands import DURATION, Globals, check_writable, tell
 from soak.errors import EXIT_ERROR, EXIT_INTERRUPTED, SoakError, UsageError
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -65,10 +64,7 @@ def _check_files(files: Mapping[str, Path]) -> None:
     for form, file in files.items():
         if form not in FORMATS:
             raise UsageError("format_not_yet", form=form, known=", ".join(FORMATS))
-        if not file.parent.is_dir():
-            raise UsageError("no_folder", path=file.parent, file=file)
-        if not os.access(file if file.exists() else file.parent, os.W_OK):
-            raise UsageError("not_writable", file=file)
+        check_writable(file)
 
 
 def _write(report: dict[str, Any], files: Mapping[str, Path]) -> list[SoakError]:

@@ -40,7 +40,7 @@ def command(options: Globals, limit: int | None, name: str | None, as_json: bool
     elif runs:
         lines = [_line(_HEAD), *(_line(_cells(run)) for run in runs)]
     else:
-        lines = ["No runs are stored yet: `soak run` makes one."]
+        lines = [f"No run{f' of {name}' if name else ''} is stored yet: `soak run` makes one."]
     click.echo("\n".join(lines))
 
 
