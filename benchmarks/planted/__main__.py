@@ -84,7 +84,7 @@ def main(wanted: list[str]) -> int:
     """Print a line for each leak."""
     missed = 0
     print(f"1 MB leaked in {CYCLES * CYCLE_S} s beside 200 MB of live heap, a tenth of it replaced every ten seconds")
-    print(f"{'leak':<8}{'verdict':<14}{'python_heap':<24}{'place of its line':<20}{'goal':<8}")
+    print(f"{'leak':<8}{'verdict':<14}{'python_heap':<32}{'place of its line':<20}{'goal':<8}")
     for leak in wanted or [name for name in OF_MEMORY if name != "mmap"]:
         with tempfile.TemporaryDirectory(prefix="planted-") as place:
             report = soak(leak, Path(place))
@@ -93,7 +93,7 @@ def main(wanted: list[str]) -> int:
         growth = heap.get("growth_per_hour")
         told = "not known" if growth is None else f"{growth / 2**20:+.1f} MB/h, {heap['verdict']}"
         outcome = "ok" if found == 1 else "MISSED"
-        print(f"{leak:<8}{report['verdict']:<14}{told:<24}{found or 'none':<20}{'1':<8}{outcome}")
+        print(f"{leak:<8}{report['verdict']:<14}{told:<32}{found or 'none':<20}{'1':<8}{outcome}")
         missed += found != 1
     return 1 if missed else 0
 
