@@ -84,6 +84,7 @@ def locust(folder: Path, url: str, seconds: float, users: int, pace: float | Non
     wait = f"wait_time = constant_throughput({pace})" if pace else ""
     (folder / "locustfile.py").write_text(LOCUSTFILE.format(pace=wait))
     flags = ["--headless", "--only-summary", "-u", str(users), "-r", str(users), "-t", f"{seconds}s", "--csv", "stats"]
+    (folder / "stats_stats.csv").unlink(missing_ok=True)  # of the run before
     command: list[str | Path] = [program, "-f", "locustfile.py", "-H", url, *flags, "--loglevel", "ERROR"]
     done = used(command, cwd=folder, quiet=True)
     last = (folder / "stats_stats.csv").read_text().splitlines()[-1]
@@ -106,4 +107,6 @@ def per_request(run: Callable[[float], tuple[int, float]]) -> float:
     """Microseconds of CPU per request: the difference between a long and a short run, free of what starting costs."""
     few, start = run(SHORT_S)
     many, whole = run(LONG_S)
+    if many <= few:
+        raise SystemExit("the longer run did no more than the shorter one: this machine is too busy to measure")
     return (whole - start) / (many - few) * 1e6

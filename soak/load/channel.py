@@ -22,7 +22,19 @@ _NOT_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWant
 class Channel:
     """Reads when there is something, writes at once or as soon as there is room; a subclass says what it means."""
 
-    __slots__ = ("_closing", "_loop", "_out", "closed", "connected", "dialling", "fd", "recv", "send", "sock")
+    __slots__ = (
+        "_broken",
+        "_closing",
+        "_loop",
+        "_out",
+        "closed",
+        "connected",
+        "dialling",
+        "fd",
+        "recv",
+        "send",
+        "sock",
+    )
 
     def __init__(self) -> None:
         self.sock: socket.socket | None = None
@@ -30,6 +42,7 @@ class Channel:
         self.dialling: asyncio.Task[None] | None = None
         self.connected = False  # it was, at some time
         self.closed = False  # by us: nothing that arrives matters any more
+        self._broken: OSError | None = None  # what writing met: reading only finds the end after that
         self._closing = False
         self._out = bytearray()
         self._loop: asyncio.AbstractEventLoop
@@ -78,7 +91,7 @@ class Channel:
         if self.sock is not None:
             self.drop()
             if not self.closed:
-                self.connection_lost(error)
+                self.connection_lost(error or self._broken)
 
     def drop(self) -> None:
         """Let go of the socket."""
@@ -104,6 +117,7 @@ class Channel:
         except _NOT_YET:
             sent = 0
         except OSError as error:
+            self._broken = error
             self._loop.call_soon(self._lose, error)
             return
         if sent < len(data):
