@@ -29,6 +29,7 @@ class Sampler:
         self._seen: dict[tuple[int, int], ProcessRow] = {}
         self._refused: set[str] = set()
         self.rss: float | None = None
+        self.busiest = 0.0  # the most of a core that the target took between two samples
 
     @property
     def due(self) -> float:
@@ -71,6 +72,8 @@ class Sampler:
             if reading.value is None and reading.process == "total" and (reading.why or "").endswith(NO_RIGHTS):
                 self._refused.add(reading.name)
             yield SampleRow(t, reading.name, reading.unit, reading.value, reading.process, reading.cost_us, gates)
+            if reading.name == "cpu" and reading.process == "total" and self._last is not None:
+                self.busiest = max(self.busiest, reading.value or 0.0)
             if reading.name == "rss" and gates:
                 self.rss = reading.value
         if len(self._refused) > known:

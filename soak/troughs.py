@@ -12,6 +12,7 @@ from typing import Any
 
 from soak.config import AgentConfig
 from soak.holders import HolderAsker
+from soak.suspects import Suspects
 from soak_probes import Excluded, Process
 from soak_probes.agent_client import AgentClient, AgentError
 from soak_storage.records import EventRow, HandleRow, ReadingRow, Record, SampleRow, SiteRow, Stack, TypeRow
@@ -50,10 +51,11 @@ class TroughReader:
     """Finds the agents of the target's processes, asks each for a reading, and turns answers into rows."""
 
     def __init__(self, agent_dir: Path, config: AgentConfig) -> None:
-        self._client = AgentClient(agent_dir)
+        self.client = AgentClient(agent_dir)
         self._config = config
         self._known: dict[tuple[int, int], dict[str, Any]] = {}  # hello by pid and start time
-        self._holders = HolderAsker(self._client) if config.holders else None
+        self.suspects = Suspects()
+        self._holders = HolderAsker(self.client) if config.holders else None
         self._rows: queue.SimpleQueue[Record] = queue.SimpleQueue()
         self._silent: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()  # from the thread that asks
         self._thread: threading.Thread | None = None
@@ -72,7 +74,7 @@ class TroughReader:
         if self._thread is None:
             self._forget_gone({process.key for process in processes})
             for process in processes:
-                hello = None if process.key in self._known else self._client.connect(process.pid)
+                hello = None if process.key in self._known else self.client.connect(process.pid)
                 if hello is not None:
                     self._known[process.key] = hello
                     self._mark(process.pid, cycle)
@@ -80,7 +82,7 @@ class TroughReader:
 
     def _mark(self, pid: int, cycle: int) -> None:
         try:
-            self._client.request(pid, "mark", cycle=cycle, timeout=MARK_PATIENCE)
+            self.client.request(pid, "mark", cycle=cycle, timeout=MARK_PATIENCE)
         except AgentError:  # it is met anew when it does not answer its reading either
             return
 
@@ -94,7 +96,7 @@ class TroughReader:
         for pid, start_time in self._known.keys() - present:
             del self._known[pid, start_time]
             self._restarts.pop((pid, start_time), None)
-            self._client.drop(pid)
+            self.client.drop(pid)
 
     def start(self, moment: Moment, processes: Sequence[Process]) -> Iterator[Record]:
         """Begin the reading of a trough, if an agent is there; a gap when the last one has not ended."""
@@ -125,7 +127,7 @@ class TroughReader:
 
     def close(self) -> None:
         """Hang up; the agents go on waiting in the target."""
-        self._client.close()
+        self.client.close()
 
     def _agents_among(self, processes: Sequence[Process]) -> list[Process]:
         return [process for process in processes if process.key in self._known]
@@ -139,6 +141,7 @@ class TroughReader:
             self._note_restart(process, answer.get("heap_restarts", 0), moment)
             answer.update(allocators(answer.get("native") or {}))
             self._rows.put(reading_row(answer, process, moment, collected=self._config.collect))
+            self.suspects.note(process.pid, moment.cycle, answer)
             if self._holders is not None:
                 self._holders.note(process.pid, answer.get("types", ()))
             for key, name, unit in SERIES:
@@ -160,7 +163,7 @@ class TroughReader:
     def _ask(self, process: Process, moment: Moment) -> dict[str, Any] | None:
         """The agent's answer; None, and a gap that says why, when it gives none."""
         try:
-            return self._client.request(
+            return self.client.request(
                 process.pid,
                 "read",
                 timeout=PATIENCE,

@@ -65,7 +65,7 @@ def test_an_agent_that_does_not_answer_is_a_gap_and_is_met_anew(
     reader = TroughReader(tmp_path / "agents", AgentConfig(holders=False))
     processes = met(reader, target)
     (first,) = reader.hellos
-    reader._client.drop(target.pid)
+    reader.client.drop(target.pid)
     (tmp_path / "agents" / f"{target.pid}.sock").rename(tmp_path / "agents" / "away")
     assert not list(reader.start(Moment(1.0, 0, 0), processes))
     gaps = list(reader.finish(1.0, []))
@@ -123,7 +123,10 @@ def test_what_was_there_before_the_load_is_of_no_cycle(tmp_path: Path) -> None:
         reader.close()
 
 
-DISPLACED = "import sys, tracemalloc; tracemalloc.start(); input(); tracemalloc.stop(); print(flush=True); input()"
+DISPLACED = (
+    "import sys, tracemalloc; tracemalloc.start(); print(flush=True); input(); "
+    "tracemalloc.stop(); print(flush=True); input()"
+)
 
 
 @pytest.mark.skipif(not LIBRARY.exists(), reason="the heap sampler was not built here: no C compiler")
@@ -133,10 +136,11 @@ def test_a_sampler_whose_hooks_were_taken_off_begins_a_new_segment(tmp_path: Pat
     command = [sys.executable, "-c", DISPLACED]
     with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as target:
         reader = TroughReader(tmp_path / "agents", AgentConfig(holders=False))
-        processes = met(reader, target)
-        assert reader._client.request(target.pid, "heap", mode="sampler")["heap_mode"] == "sampler"
-        assert not kinds(reader, processes, 1)
         assert target.stdin and target.stdout
+        target.stdout.readline()  # it traces: the agent is there before the first line of the target
+        processes = met(reader, target)
+        assert reader.client.request(target.pid, "heap", mode="sampler")["heap_mode"] == "sampler"
+        assert not kinds(reader, processes, 1)
         target.stdin.write(b"\n")
         target.stdin.flush()
         target.stdout.readline()

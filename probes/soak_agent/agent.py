@@ -11,6 +11,7 @@ import sys
 
 from . import PROTOCOL
 from .births import OWN_THREADS, Births, installed
+from .headroom import room_for
 from .heap import Off, choose
 from .server import Server
 from .stdlib import load, read_file
@@ -111,7 +112,13 @@ class Agent:
         return {}
 
     def switch_heap(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Change the heap backend: `mode`, `frames`, `interval`; what was known by the old one is forgotten."""
+        """Change the heap backend: `mode`, `frames`, `interval`; what was known by the old one is forgotten.
+
+        With `block_bytes` there has to be room for so many for each living block; ValueError where there is not.
+        """
+        short = room_for(sys.getallocatedblocks() * int(request.get("block_bytes", 0)))
+        if short:
+            raise ValueError(short)
         self.heap.stop()
         self.readings = None
         frames, interval = int(request.get("frames", 1)), int(request.get("interval", 0))

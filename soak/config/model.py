@@ -76,6 +76,11 @@ class AgentConfig:
         default=True,
     )
     holders: bool = key(Flag(), "retention paths of what grows", default=True)
+    confirm: bool = key(
+        Flag(),
+        "suspect places are looked at again under tracemalloc, for a quarter of a cycle after the last one",
+        default=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

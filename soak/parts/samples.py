@@ -8,8 +8,10 @@ from pathlib import Path
 from soak.agentfolder import agent_answers, agent_folder_of
 from soak.errors import SoakError
 from soak.guests import Guests
+from soak.load import LoadPlan
 from soak.nodeguest import ask_to_collect
 from soak.parts.base import Run
+from soak.parts.confirm import Confirmation, window_for
 from soak.parts.target import TargetPart
 from soak.planning import sampling_interval
 from soak.sampler import Sampler
@@ -17,6 +19,7 @@ from soak.troughs import SAMPLER_RESTARTED, Moment, TroughReader
 from soak_storage.records import EventRow, Record, SegmentRow
 
 READ_AT = 0.6  # of the quiet phase: connections have closed, buffers are free, and the answer comes before the end
+LEAST_GROWTH = 0.5  # of the limit: below it nothing will be named, and so nothing has to be confirmed
 AGENT_PATIENCE = 10.0  # seconds of run time until an agent that has to be there is missed
 SAMPLER_LOST = "another tool took the heap sampler's hooks off; it began again and knows nothing of before"
 RECYCLING = "workers of the target are replaced: what leaks in one ends with it, so growth is partly hidden"
@@ -88,10 +91,29 @@ class SamplePart:
     def shutdown(self) -> None:
         """Wait for a reading under way, and ask who holds what has grown."""
         self._run.put(self._split(self._troughs.finish(self._run.now, self.sampler.processes)))
+        self._confirm()
         if self._guests is not None:
             self._run.put(self._guests.leave(self._run.now))
         self._run.put(self.sampler.last_seen())
         self.abandon()
+
+    def _confirm(self) -> None:
+        """Look at suspect places again, after a run that went to its end, in a target that soak started."""
+        run, config = self._run, self._run.config
+        over = run.failure is None and not run.stopping() and (run.now >= run.end or run.decided)
+        if not (over and config.agent.confirm and self._target.target.owned and run.python) or self._asked_only():
+            return
+        per_hour = config.limits.growth.per_hour(config.load.cycle, None) or 0.0
+        grown = self._troughs.suspects.processes(LEAST_GROWTH * per_hour * run.now / 3600.0)
+        processes = [process for process in self.sampler.processes if process.pid in grown]
+        if processes:
+            window = window_for(config.load.cycle, self.sampler.busiest, run.python)
+            plan = LoadPlan.from_config(config)
+            run.put(Confirmation(run, plan, self._troughs.client, window).records(processes))
+
+    def _asked_only(self) -> bool:
+        """Whether the load is none that a short window could stand for."""
+        return self._run.config.load.profile in ("none", "capacity")
 
     def abandon(self) -> None:
         """Let go of sockets and files."""

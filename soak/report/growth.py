@@ -11,6 +11,7 @@ import numpy as np
 
 from soak.analysis import hours_to, memory_statement
 from soak.analysis.results import Verdict
+from soak.report.confirm import confirmed
 from soak.report.fingerprint import fingerprint
 from soak.report.inputs import TOTAL, RunData
 from soak.report.objects import growing_types, held_by
@@ -93,6 +94,7 @@ def _memory_finding(
 ) -> dict[str, Any]:
     data, judged = attributor.data, growing.judged
     found = attributor.memory(_growth(judged))
+    found = replace(found, sites=confirmed(attributor, found.sites, _growth(judged)))
     types, holders = growing_types(data), held_by(data)
     verdicts = {one.info.name: one.verdict for one in series if one.info.process == TOTAL}
     statement = memory_statement(

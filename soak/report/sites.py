@@ -57,10 +57,10 @@ class Attributor:
             group = grouping.group(site.stack)
             if group is None:
                 continue
-            group.partial |= site.partial
             for point in site.points:
                 at = grouping.place(point)
                 if at is not None:
+                    group.partial |= site.partial
                     grouping.add(group, site.stack, at, point.bytes, point.count)
                     group.variance[at] += (point.error or 0.0) ** 2
                     for cycle, live in point.births.items():
@@ -95,7 +95,7 @@ class Attributor:
         )
         growing = [result for result in judged if result.share >= LEAST_SHARE]
         growing.sort(key=lambda result: (not sure(result), -self._guilt(groups[result.key], result)))
-        sites = [self._site(groups[result.key], result, grouping.times) for result in growing[:MOST_SITES]]
+        sites = [self.site(groups[result.key], result, grouping.times) for result in growing[:MOST_SITES]]
         explained = sum(result.share for result in growing if sure(result))
         stacks = [(self._from_application(s), g) for s, g in _growth_of_stacks(groups, grouping.times)]
         return Attribution(sites, min(1.0, max(0.0, 1.0 - explained)), self._trunk(stacks), self._tree(stacks))
@@ -111,7 +111,8 @@ class Attributor:
         vague = maker or self.owners.likely(list(stack)) is None
         return result.rank_value * (VAGUE if vague and result.rank_value > 0 else 1.0)
 
-    def _site(self, group: Group, result: SiteResult, times: Floats) -> dict[str, Any]:
+    def site(self, group: Group, result: SiteResult, times: Floats) -> dict[str, Any]:
+        """One group as a site of the report."""
         stack = [frame for frame in group.heaviest() if not is_agent(frame)]
         file, line, function = stack[-1]
         likely = self.owners.likely(stack)

@@ -123,7 +123,7 @@ def _site(site: dict[str, Any], unit: str, place: int) -> RenderableType:
     head = Text.assemble(
         (plain(site_name(site)), "bold cyan" if place == 0 else "cyan"),
         f"  {share(site['share'])}  {rate(site['growth_per_hour'], unit)}",
-        (f"  ({interval(site['ci95'], unit)}/h){sure}", "dim"),
+        (f"  ({interval(site['ci95'], unit)}/h){sure}" if site["ci95"] else sure, "dim"),
     )
     lines: list[RenderableType] = [head]
     code = (site.get("likely") or site["traceback"][-1]).get("code") if site["traceback"] else None
@@ -149,6 +149,8 @@ def _site_facts(site: dict[str, Any], unit: str) -> list[str]:
     facts = [site["owner"]]
     if unit == "bytes" and (site.get("count_per_hour") or 0.0) >= 1.0:
         facts.append(f"{rate(site['count_per_hour'], 'count')} blocks")
+    if site.get("confirmed_share") is not None:
+        facts.append(f"{share(site['confirmed_share'])} of what was kept under tracemalloc")
     if site.get("bounded"):
         facts.append("sheds its old allocations, as a cache does")
     lines = ["; ".join(facts)]

@@ -1,0 +1,67 @@
+"""Which growing sites a sampled heap may have put on the wrong line: another look at them is worth its time.
+
+Two reasons: the stack is partial, so that the line a person can change is not in it; or small dicts, lists, tuples and
+floats grow, whose memory Python hands out again without asking an allocator: a line that churns such objects is then
+credited with what another line keeps (docs/heap-sampler.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+FIRST_CYCLE = 1  # what grows in the first cycle is warm-up
+SHARE = 0.05  # of the growth: smaller sites are not worth a window of load
+# Bytes of a block: a float, a tuple, a dict of two or a list of three takes no more. What they are is not asked: tuples
+# of numbers and floats are not counted by the garbage collector.
+SMALL = 160.0
+
+Sites = dict[tuple[tuple[Any, ...], ...], tuple[float, float, bool]]
+
+
+class Suspects:
+    """Remembers the first and the last reading of each process."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, Mapping[str, Any]] = {}
+        self._last: dict[int, Mapping[str, Any]] = {}
+
+    def note(self, pid: int, cycle: int, answer: Mapping[str, Any]) -> None:
+        """One reading, as the agent gave it."""
+        if cycle >= FIRST_CYCLE and answer.get("mode") == "sampler":
+            self._first.setdefault(pid, answer)
+            self._last[pid] = answer
+
+    def processes(self, least: float) -> dict[int, float]:
+        """Processes with a suspect, and by how many bytes their heap grew, where that is `least` at least."""
+        found = {}
+        for pid, last in self._last.items():
+            first = self._first[pid]
+            grown = (last.get("traced_bytes") or 0.0) - (first.get("traced_bytes") or 0.0)
+            if grown >= max(least, 1.0) and suspect(first, last):
+                found[pid] = grown
+        return found
+
+
+def suspect(first: Mapping[str, Any], last: Mapping[str, Any]) -> bool:
+    """Whether a site that has a part in the growth between two readings may stand on the wrong line."""
+    before, after = _sites(first), _sites(last)
+    growth = {stack: after[stack][0] - before.get(stack, (0.0, 0.0, False))[0] for stack in after}
+    total = sum(size for size in growth.values() if size > 0)
+    for stack, size in growth.items():
+        if size < SHARE * total or size <= 0:
+            continue
+        blocks = after[stack][1] - before.get(stack, (0.0, 0.0, False))[1]
+        mean = size / blocks if blocks > 0 else size
+        if after[stack][2] or mean <= SMALL:
+            return True
+    return False
+
+
+def _sites(reading: Mapping[str, Any]) -> Sites:
+    found: Sites = {}
+    for site in reading.get("sites", ()):
+        if site.get("domain", "python") not in ("malloc", "mmap"):
+            stack = tuple(tuple(frame) for frame in site["stack"])
+            found[stack] = (site["bytes"], site["count"], bool(site.get("partial")))
+    return found
