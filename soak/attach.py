@@ -235,6 +235,8 @@ def _container_id(name: str, what: str) -> str:
             )
             return str(json.loads(done.stdout)[0]["Id"])
     why = (
-        f"{' and '.join(engines)} do not know it" if engines else "there is no container engine here to ask for its id"
+        f"{' and '.join(engines)} {'do' if len(engines) > 1 else 'does'} not know it"
+        if engines
+        else "there is no container engine here to ask for its id"
     )
     raise SoakError("target_not_found", what=what, why=why)

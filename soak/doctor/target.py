@@ -175,7 +175,8 @@ def _attached(target: Target) -> list[Finding]:
     try:
         roots = find_target(target)
     except SoakError as error:
-        return [Finding("target", "process", "fail", error.message, error.next_step)]
+        mend = "Check that it runs, that [target] names it, and that this user may see it."
+        return [Finding("target", "process", "fail", error.message, mend)]
     pids = [pid for pid, _ in roots]
     found = [Finding("target", "process", "ok", ", ".join(map(str, pids)))]
     for name, check in (("user", _user), ("namespace", _namespace), ("agent", _agent_of)):

@@ -128,7 +128,8 @@ def unprivileged(folder: Path, *args: str) -> Done:
 def test_a_target_of_another_user_has_gaps_that_are_said(foreigner: tuple[int, int], tmp_path: Path) -> None:
     """What the kernel refuses is a gap with its mend, in the doctor and in the report; the rest is sampled."""
     pid, port = foreigner
-    attach_by(tmp_path, port, f"pid = {pid}")
+    path = attach_by(tmp_path, port, f"pid = {pid}")
+    path.write_text(path.read_text().replace('"5s"', '"2s"').replace('quiet = "2s"', 'quiet = "700ms"'))
     doctor = unprivileged(tmp_path, "doctor")
     assert re.search(rf"warn +target +user +uid {OTHER_USER}, soak is 0: .*are gaps\n +mend: Soak as uid", doctor.out)
     done = unprivileged(tmp_path, "run")
