@@ -210,6 +210,14 @@ def drive(
     quiet part of an only cycle is stretched and ends when nothing is in flight, so that no busy machine cuts anything
     off; not without `stretch`.
     """
+    for _ in range(3):
+        outcome = _drive(plan, lead, until, stretch)
+        if not outcome.total("dropped") or plan.max_in_flight < 1000:
+            break  # else the machine stood still for more than a second at the start: that says nothing about us
+    return outcome
+
+
+def _drive(plan: LoadPlan, lead: float, until: Callable[[Outcome], bool] | None, stretch: bool) -> Outcome:
     outcome = Outcome([])
     alone = until is None and plan.cycles == 1 and stretch
     if alone:
