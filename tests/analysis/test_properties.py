@@ -80,7 +80,7 @@ def test_any_numbers_give_a_verdict_or_nothing(values, spacing, kind, restarts):
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seeds, st.integers(4, 9), st.lists(st.floats(0.1, 8.9), max_size=3), st.sampled_from(["bytes", "count"]))
 def test_restarts_anywhere_give_bounds_around_the_estimate(seed, cycles, restarts, kind):
     """However the restarts cut a run, what is left gives finite ordered bounds or no number at all."""
