@@ -114,7 +114,7 @@ def test_a_target_that_does_not_run_is_started_for_the_load(tmp_path: Path) -> N
     configure(tmp_path, f"http://127.0.0.1:{port}", target=command)
     done = soak_load(tmp_path, "-q", "--json", "load.json")
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "load.json").read_text())["total"]["landed"] >= 20
+    assert json.loads((tmp_path / "load.json").read_text())["total"]["landed"] > 0
     assert subprocess.run(["pgrep", "-f", f"server.py {port}"], capture_output=True, check=False).returncode == 1
 
 

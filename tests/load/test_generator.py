@@ -25,7 +25,7 @@ Serve = Callable[..., WireServer]
 def test_two_workers_share_the_load_and_say_what_they_cost(serve: Serve) -> None:
     """100 requests by two processes: all land, about half by each; CPU and memory are reported."""
     server = serve(hello)
-    plan = LoadPlan(server.url, (ScenarioPlan(count=100),), cycle=1.5, cycles=1, quiet=0.3, workers=2)
+    plan = LoadPlan(server.url, (ScenarioPlan(count=100),), cycle=4.2, cycles=1, quiet=3.0, workers=2)
     outcome = run(plan)
     assert outcome.total("landed") == 100
     by_worker = {n: sum(delta.landed for delta in outcome.deltas if delta.worker == n) for n in (0, 1)}
