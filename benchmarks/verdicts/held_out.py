@@ -1,4 +1,4 @@
-"""A second family of shapes, on which nothing was tuned: what it scores is what the method scores on strangers.
+"""A second family of shapes: no shape of it was tuned on, though its scores were seen while odds were chosen.
 
 Its base is another one too: levels that jitter from cycle to cycle, noise whose size follows the load, a warm-up that
 slows down like a logarithm.

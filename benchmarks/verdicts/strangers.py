@@ -1,4 +1,4 @@
-"""A third family of shapes, written before anything was tuned on it and looked at only to be scored.
+"""A third family of shapes, written before the odds and vetoes were last changed; no shape of it was tuned on.
 
 It differs in the grid too: cycles of 20 s to an hour, samples every 0.5 to 60 s, three forms of load, quiet phases of
 10 to 30 %. Sizes are relative to the limit of one cycle, so that every grid is as hard as any other.
