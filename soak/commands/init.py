@@ -115,6 +115,8 @@ def _tried(candidate: Candidate, folder: Path, paths: Sequence[str]) -> Trial:
     trial = try_out(asked, folder)
     if trial.failed:
         click.echo(f"It did not start: {trial.failed}\n{trial.log}", err=True)
+    elif trial.port is None:
+        click.echo("It runs, and has no URL.", err=True)
     else:
         click.echo(f"It listens on port {trial.port}; {len(trial.answering)} path(s) answer.", err=True)
         for path, why in list(trial.left_out.items())[:MOST_SAID]:
@@ -167,7 +169,7 @@ def _failure(trial: Trial | None, paths: Sequence[str]) -> tuple[str, ...]:
     notes += [
         f"{path} {trial.left_out[path]}. It is sent all the same, as asked." for path in paths if path in trial.left_out
     ]
-    if not trial.answering:
+    if not trial.answering and trial.port is not None:
         notes.append("No page that was tried answered below 400: put in one that does.")
     return tuple(notes)
 

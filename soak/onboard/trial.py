@@ -18,6 +18,7 @@ from soak.onboard.project import Candidate
 from soak.target import TargetProcess
 
 START_TIMEOUT_S, ANSWER_TIMEOUT_S, STOP_TIMEOUT_S = 30.0, 5.0, 5.0
+LIVES_S = 3.0
 _POLL_S = 0.1
 _MOST_PATHS = 30
 _LOG_LINES = 12
@@ -53,6 +54,8 @@ def try_out(candidate: Candidate, folder: Path) -> Trial:
         target = TargetProcess(settings)
         try:
             target.start(Path(run_dir), {})
+            if candidate.port is None:
+                return _lives(target)
             port = _listening_port(target, candidate.port)
             if port is None:
                 return Trial(failed=_why(target), log=_tail(target.log_path))
@@ -61,6 +64,14 @@ def try_out(candidate: Candidate, folder: Path) -> Trial:
             return Trial(failed=error.message, log=_tail(target.log_path))
         finally:
             target.stop()
+
+
+def _lives(target: TargetProcess) -> Trial:
+    """Of what has no port, such as a worker for a queue: whether it is still there after a while."""
+    deadline = time.monotonic() + LIVES_S
+    while time.monotonic() < deadline and target.poll() is None:
+        time.sleep(_POLL_S)
+    return Trial(failed=_why(target) if target.poll() else None, log=_tail(target.log_path))
 
 
 def _asked(port: int, candidate: Candidate, served: Documented, log: str) -> Trial:

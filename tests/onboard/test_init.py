@@ -97,6 +97,16 @@ def test_a_service_that_does_not_start_is_said_with_its_log(tmp_path: Path) -> N
     assert load_config(tmp_path / "soak.toml", environ={}).scenarios[0].path == "/"
 
 
+def test_a_worker_without_a_port_is_tried_without_waiting_for_one(tmp_path: Path) -> None:
+    """It runs for a moment: that is all that can be asked of it, and no note says that it did not start."""
+    (tmp_path / "Procfile").write_text(f"queue: {sys.executable} -c 'import time; time.sleep(60)'\n")
+    result = init(tmp_path, "--yes")
+    assert "It runs, and has no URL." in result.output
+    assert "did not start" not in (tmp_path / "soak.toml").read_text()
+    config = load_config(tmp_path / "soak.toml", environ={})
+    assert (config.target.url, config.load.profile) == (None, "none")
+
+
 def test_init_never_overwrites(tmp_path: Path) -> None:
     """A file that is there stays as it is; the message says how to name another."""
     (tmp_path / "soak.toml").write_text("mine")
