@@ -37,7 +37,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inside = [str(HERE / "inside.sh"), str(source), str(out), str(soak)]
     command = ["unshare", "-m", str(HERE / "apart.sh"), str(CACHE / "podman"), *inside]
     done = subprocess.run(command, capture_output=True, text=True, timeout=3000, check=False)
-    assert done.returncode == 0, (out / "build.log").read_text()[-3000:] + done.stderr[-1000:]
+    logs = "".join(one.read_text()[-3000:] for one in sorted(out.glob("*.log")))
+    assert done.returncode == 0, logs + done.stderr[-1000:]
     return out
 
 

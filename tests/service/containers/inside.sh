@@ -24,6 +24,7 @@ config() {
 
 clear() {
     podman pod rm -f -a -t 1
+    podman rm -f -i -t 1 soak # first: what shares the processes of another keeps that from being removed
     podman rm -f -a -t 1
     podman volume rm -f soak-state
 } >/dev/null 2>&1
@@ -66,8 +67,9 @@ podman exec target true && echo yes >"$out/lives"
 
 clear
 podman pod create --name pod --share pid,net --network host >/dev/null 2>"$out/pod.log" &&
-    podman run -d --pod pod --name target --user 10001:10001 "${guest[@]}" "$base" python /t/guest.py >/dev/null &&
-    podman run -d --pod pod --name soak --user 10001:10001 "${beside[@]}" localhost/soak >/dev/null 2>>"$out/pod.log"
+    podman run -d --pod pod --name target --user 10001:10001 "${guest[@]}" "$base" python /t/guest.py >/dev/null 2>>"$out/pod.log" &&
+    podman run -d --pod pod --name soak --user 10001:10001 "${beside[@]}" localhost/soak >/dev/null 2>>"$out/pod.log" ||
+    exit 1
 for _ in $(seq 150); do
     podman exec soak soak report --format json >"$out/pod.json" 2>>"$out/pod.log" &&
         grep -q '"status": "completed"' "$out/pod.json" && break
