@@ -52,5 +52,6 @@ def test_it_installs_and_works_elsewhere(clone: Path, tmp_path: Path) -> None:
     (tmp_path / "my-service/soak.toml").write_text(
         '[target]\ncommand = ["python3", "x.py"]\n[load]\nprofile = "none"\n'
     )
+    (tmp_path / "my-service/x.py").touch()
     doctor = run(f"PATH={programs}:$PATH; soak doctor", tmp_path / "my-service")
     assert "agent        loads into Python 3." in doctor.stdout
