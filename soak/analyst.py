@@ -66,7 +66,8 @@ class Analyst:
         order = {"store": self._store_url, "run": self._run_id, "verdicts": self._verdicts}
         with contextlib.suppress(BrokenPipeError), self._process.stdin as order_pipe:  # it died: poll will see that
             order_pipe.write(json.dumps(order).encode())
-        os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
+        own = os.getpriority(os.PRIO_PROCESS, 0)  # under `nice -n 15` nobody but root may go back to 10
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, max(NICENESS, own))
 
     def poll(self) -> Analysis | None:
         """The result when the analysis has just ended, else None. SoakError `analysis_failed` when it broke."""

@@ -33,6 +33,15 @@ def test_an_analysis_that_hangs_is_given_up(tmp_path: Path) -> None:
     assert not analyst.busy
 
 
+def test_an_analysis_is_never_less_nice_than_its_soak(tmp_path: Path) -> None:
+    """Under `nice` it stays as nice as soak is: going back would be refused to all but root."""
+    code = "import os\nfrom soak.analyst import Analyst\nos.nice(19)\n"
+    code += f"one = Analyst('sqlite:///{tmp_path / 'none.db'}', 1)\none.start(1)\n"
+    code += "print(os.getpriority(os.PRIO_PROCESS, one._process.pid))\none.stop()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "19\n"
+
+
 def reads_its_order(pid: int) -> bool:
     """Whether a process waits in read(0, ...): its imports and its beginning are behind it."""
     try:
