@@ -17,6 +17,7 @@ import pytest
 
 from soak.load import LoadGenerator, LoadPlan, ScenarioPlan
 from soak.load.external import LEASH, environment_of
+from tests.common import wait_until
 from tests.load.conftest import Outcome, WireServer, drive, hello, run
 
 Serve = Callable[..., WireServer]
@@ -82,7 +83,7 @@ def test_a_command_ends_with_the_loaded_part_and_takes_its_children_along(tmp_pa
     plan = external(tmp_path, "http://127.0.0.1:1", FOREVER)
     outcome = drive(plan, until=lambda _: " " in pids(tmp_path))  # a stop ends the loaded part as its end does
     assert outcome.errors == {}
-    assert not any(alive(int(pid)) for pid in pids(tmp_path).split())
+    wait_until(lambda: not any(alive(int(pid)) for pid in pids(tmp_path).split()))  # being killed takes a moment
 
 
 def pids(folder: Path) -> str:
