@@ -9,9 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.verdicts.noise import MB, Floats, Grid, correlated, events, pages, walk, white
-from benchmarks.verdicts.series import Family, Series, Shape, kept, of_bytes, of_counts
-
-Rng = np.random.Generator
+from benchmarks.verdicts.series import Rng, Series, family, grown, kept, of_bytes, of_counts
 
 
 def _per_cycle(rng: Rng, g: Grid, sd: float) -> Floats:
@@ -33,10 +31,6 @@ def _base(rng: Rng, g: Grid) -> Floats:
         + rng.uniform(1, 6) * MB * (1 - fade**6)
         + white(rng, g, 0.1 * MB)
     )
-
-
-def _grown(g: Grid, rate: float) -> Floats:
-    return rate * g.t / 3600.0
 
 
 def lognormal_tails(rng: Rng, g: Grid) -> Floats:
@@ -99,36 +93,23 @@ def trimming_allocator(rng: Rng, g: Grid) -> Floats:
     return rng.uniform(1, 4) * MB * (1 - ((g.u * rng.uniform(0.7, 3.0) + rng.uniform()) % 1.0 > 0.5))
 
 
-_ON_TOP = {
-    f.__name__: f
-    for f in (
-        lognormal_tails,
-        adaptive_collector,
-        settling_late,
-        power_law_cache,
-        buffer_flush,
-        level_shift_back,
-        daily_wave,
-        large_step,
-        drifting_noise,
-        trimming_allocator,
-    )
-}
-
-
-def _on_top(name: str, leaking: bool) -> Shape:
-    part = _ON_TOP[name]
-
-    def shape(rng: Rng, g: Grid, rate: float) -> Series:
-        truth = rate if leaking else 0.0
-        return of_bytes(g, _base(rng, g) + part(rng, g) + _grown(g, truth), truth)
-
-    return shape
+_ON_TOP = (
+    lognormal_tails,
+    adaptive_collector,
+    settling_late,
+    power_law_cache,
+    buffer_flush,
+    level_shift_back,
+    daily_wave,
+    large_step,
+    drifting_noise,
+    trimming_allocator,
+)
 
 
 def plain(rng: Rng, g: Grid, rate: float) -> Series:
     """Nothing but the base (and the leak)."""
-    return of_bytes(g, _base(rng, g) + _grown(g, rate), rate)
+    return of_bytes(g, _base(rng, g) + grown(g, rate), rate)
 
 
 def bursts_of_gaps(rng: Rng, g: Grid, rate: float) -> Series:
@@ -173,16 +154,9 @@ def counts_at_rest(rng: Rng, g: Grid, rate: float) -> Series:
     return of_counts(g, 40 + events(rng, g, rate * g.cycle_seconds / 3600.0, False) * (rate > 0), rate)
 
 
-def _benign(shape: Shape) -> Shape:
-    return lambda rng, g, rate: shape(rng, g, 0.0)
-
-
-_BOTH = (plain, bursts_of_gaps, two_restarts, counts_of_workers, counts_at_rest)
-
-FAMILY = Family(
-    benign={**{n: _on_top(n, False) for n in _ON_TOP}, **{s.__name__: _benign(s) for s in _BOTH}},
-    leaking={
-        **{n: _on_top(n, True) for n in _ON_TOP},
-        **{s.__name__: s for s in (*_BOTH, under_load_only, compound_chunks)},
-    },
+FAMILY = family(
+    _base,
+    _ON_TOP,
+    (plain, bursts_of_gaps, two_restarts, counts_of_workers, counts_at_rest),
+    leaking_shapes=(under_load_only, compound_chunks),
 )

@@ -21,9 +21,7 @@ from benchmarks.verdicts.noise import (
     walk,
     white,
 )
-from benchmarks.verdicts.series import Family, Series, Shape, kept, of_bytes, of_counts
-
-Rng = np.random.Generator
+from benchmarks.verdicts.series import Rng, Series, family, grown, kept, of_bytes, of_counts
 
 
 def _base(rng: Rng, g: Grid) -> Floats:
@@ -36,11 +34,6 @@ def _base(rng: Rng, g: Grid) -> Floats:
         + correlated(rng, g, rng.uniform(0.05, 0.25) * MB, rng.uniform(0.1, 1.0))
         + settle(g, rng.choice([0.0, 1.0, 1.0]) * rng.uniform(3, 30) * MB, rng.uniform(0.05, 0.35))
     )
-
-
-def _grown(g: Grid, rate: float) -> Floats:
-    """A steady leak of `rate` per hour."""
-    return rate * g.t / 3600.0
 
 
 def _hours(g: Grid) -> float:
@@ -136,38 +129,23 @@ def heavy_tails(rng: Rng, g: Grid) -> Floats:
     return rng.standard_t(2.0, g.t.size) * 0.2 * MB
 
 
-_ON_TOP = {
-    f.__name__: f
-    for f in (
-        short_warm_up,
-        long_warm_up,
-        linear_cache,
-        exponential_cache,
-        early_step,
-        late_step,
-        two_steps,
-        stairs_down,
-        short_collector,
-        long_collector,
-        flush_in_step,
-        flush_out_of_step,
-        slow_wave,
-        sticky_noise,
-        fragmentation,
-        strays,
-        heavy_tails,
-    )
-}
-
-
-def _on_top(name: str, leaking: bool) -> Shape:
-    part = _ON_TOP[name]
-
-    def shape(rng: Rng, g: Grid, rate: float) -> Series:
-        truth = rate if leaking else 0.0
-        return of_bytes(g, _base(rng, g) + part(rng, g) + _grown(g, truth), truth)
-
-    return shape
+_ON_TOP = (
+    short_warm_up,
+    long_warm_up,
+    linear_cache,
+    exponential_cache,
+    early_step,
+    late_step,
+    short_collector,
+    long_collector,
+    flush_in_step,
+    flush_out_of_step,
+    slow_wave,
+    sticky_noise,
+    fragmentation,
+    strays,
+    heavy_tails,
+)
 
 
 # ---- shapes that are more than a sum ---------------------------------------------------------------------------------
@@ -175,7 +153,7 @@ def _on_top(name: str, leaking: bool) -> Shape:
 
 def steady(rng: Rng, g: Grid, rate: float) -> Series:
     """Nothing but the base (and the leak)."""
-    return of_bytes(g, _base(rng, g) + _grown(g, rate), rate)
+    return of_bytes(g, _base(rng, g) + grown(g, rate), rate)
 
 
 def constant(rng: Rng, g: Grid, rate: float) -> Series:
@@ -186,19 +164,19 @@ def constant(rng: Rng, g: Grid, rate: float) -> Series:
 def declining(rng: Rng, g: Grid, rate: float) -> Series:
     """Shrinks, by up to twice the limit."""
     truth = -rng.uniform(0.2, 2.0) * MB / _hours(g)
-    return of_bytes(g, _base(rng, g) + _grown(g, truth), truth)
+    return of_bytes(g, _base(rng, g) + grown(g, truth), truth)
 
 
 def high_water_mark(rng: Rng, g: Grid, rate: float) -> Series:
     """The allocator gives back only a part of each peak; how high the load peaks varies from cycle to cycle."""
     tops = rng.lognormal(0.0, 0.15, g.cycles)[np.minimum(g.u.astype(int), g.cycles - 1)]
-    used = _base(rng, g) + rng.uniform(5, 15) * MB * tops * g.load + _grown(g, rate)
+    used = _base(rng, g) + rng.uniform(5, 15) * MB * tops * g.load + grown(g, rate)
     return of_bytes(g, high_water(used, rng.uniform(0.85, 0.95)), rate)
 
 
 def arenas(rng: Rng, g: Grid, rate: float) -> Series:
     """Memory moves in arenas of 256 KB or 1 MB."""
-    return of_bytes(g, pages(_base(rng, g) + _grown(g, rate), float(rng.choice([0.25, 1.0])) * MB), rate)
+    return of_bytes(g, pages(_base(rng, g) + grown(g, rate), float(rng.choice([0.25, 1.0])) * MB), rate)
 
 
 def restarted(rng: Rng, g: Grid, rate: float) -> Series:
@@ -275,19 +253,11 @@ def counts_once(rng: Rng, g: Grid, rate: float) -> Series:
     return of_counts(g, rng.integers(5, 60) + step(g, 1.0, rng.uniform(0, g.cycles)), 0.0)
 
 
-def _benign(shape: Shape) -> Shape:
-    return lambda rng, g, rate: shape(rng, g, 0.0)
-
-
-_BOTH = (steady, high_water_mark, arenas, restarted, missing, outage, counts_steady, counts_pool)
-
-FAMILY = Family(
-    benign={
-        **{name: _on_top(name, False) for name in _ON_TOP},
-        **{s.__name__: _benign(s) for s in (*_BOTH, constant, declining, counts_filling, counts_once)},
-    },
-    leaking={
-        **{name: _on_top(name, True) for name in _ON_TOP if name not in ("two_steps", "stairs_down")},
-        **{s.__name__: s for s in (*_BOTH, per_request, per_cycle, regular_chunks, random_chunks, counts_poisson)},
-    },
+FAMILY = family(
+    _base,
+    _ON_TOP,
+    (steady, high_water_mark, arenas, restarted, missing, outage, counts_steady, counts_pool),
+    benign_parts=(two_steps, stairs_down),
+    benign_shapes=(constant, declining, counts_filling, counts_once),
+    leaking_shapes=(per_request, per_cycle, regular_chunks, random_chunks, counts_poisson),
 )

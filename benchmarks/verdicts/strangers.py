@@ -11,9 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.verdicts.noise import MB, Floats, Grid, correlated, events, filled, pages, settle, step, walk, white
-from benchmarks.verdicts.series import Family, Series, Shape, kept, of_bytes, of_counts
-
-Rng = np.random.Generator
+from benchmarks.verdicts.series import Rng, Series, family, grown, kept, of_bytes, of_counts
 
 
 def any_grid(rng: Rng, g: Grid) -> Grid:
@@ -63,10 +61,6 @@ def _base(rng: Rng, g: Grid) -> Floats:
     jitter = rng.normal(0.0, rng.uniform(0.0, 0.15) * MB, g.cycles)[np.minimum(g.u.astype(int), g.cycles - 1)]
     demand = rng.uniform(0, 12) * MB * g.load * (1 + 0.1 * rng.normal(size=g.t.size))
     return np.asarray(rng.uniform(20, 400) * MB + demand + jitter + _noise(rng, g) + _start(rng, g))
-
-
-def _grown(g: Grid, rate: float) -> Floats:
-    return rate * g.t / 3600.0
 
 
 def _per_cycle(g: Grid, rate: float) -> float:
@@ -151,34 +145,21 @@ def leaning_walk(rng: Rng, g: Grid) -> Floats:
     return correlated(rng, g, rng.uniform(0.2, 0.5) * MB, rng.uniform(1.0, 4.0)) + walk(rng, g, 0.05 * MB)
 
 
-_ON_TOP = {
-    f.__name__: f
-    for f in (
-        pink_floor,
-        three_generations,
-        nightly_job,
-        beating_flush,
-        quick_flush,
-        expiring_cache,
-        filling_cache,
-        lazy_imports,
-        one_off,
-        one_busy_cycle,
-        trimmed_now_and_then,
-        growing_noise,
-        leaning_walk,
-    )
-}
-
-
-def _on_top(name: str, leaking: bool) -> Shape:
-    part = _ON_TOP[name]
-
-    def shape(rng: Rng, g: Grid, rate: float) -> Series:
-        truth = rate if leaking else 0.0
-        return of_bytes(g, _base(rng, g) + part(rng, g) + _grown(g, truth), truth)
-
-    return shape
+_ON_TOP = (
+    pink_floor,
+    three_generations,
+    nightly_job,
+    beating_flush,
+    quick_flush,
+    expiring_cache,
+    filling_cache,
+    lazy_imports,
+    one_off,
+    one_busy_cycle,
+    trimmed_now_and_then,
+    growing_noise,
+    leaning_walk,
+)
 
 
 # ---- shapes of their own ---------------------------------------------------------------------------------------------
@@ -186,12 +167,12 @@ def _on_top(name: str, leaking: bool) -> Shape:
 
 def plain(rng: Rng, g: Grid, rate: float) -> Series:
     """Nothing but the base (and the leak)."""
-    return of_bytes(g, _base(rng, g) + _grown(g, rate), rate)
+    return of_bytes(g, _base(rng, g) + grown(g, rate), rate)
 
 
 def coarse(rng: Rng, g: Grid, rate: float) -> Series:
     """Moves in blocks of 64 KB to 1 MB."""
-    return of_bytes(g, pages(_base(rng, g) + _grown(g, rate), float(2 ** rng.integers(16, 21))), rate)
+    return of_bytes(g, pages(_base(rng, g) + grown(g, rate), float(2 ** rng.integers(16, 21))), rate)
 
 
 def read_once(rng: Rng, g: Grid, rate: float) -> Series:
@@ -241,7 +222,7 @@ def late_leak(rng: Rng, g: Grid, rate: float) -> Series:
 def leak_under_cache(rng: Rng, g: Grid, rate: float) -> Series:
     """A leak under a cache that fills in the first 40 % of the run."""
     cache = filled(g, rng.uniform(1, 15) * MB, rng.uniform(0.3, 0.4 * g.cycles))
-    return of_bytes(g, _base(rng, g) + cache + _grown(g, rate), rate)
+    return of_bytes(g, _base(rng, g) + cache + grown(g, rate), rate)
 
 
 def small_chunks(rng: Rng, g: Grid, rate: float) -> Series:
@@ -297,22 +278,14 @@ def counts_pool(rng: Rng, g: Grid, rate: float) -> Series:
     return of_counts(g, 4 + np.round(filled(g, float(rng.integers(2, 32)), rng.uniform(0.05, 0.9))), 0.0)
 
 
-def _benign(shape: Shape) -> Shape:
-    return lambda rng, g, rate: shape(rng, g, 0.0)
-
-
-_BOTH = (plain, coarse, read_once, killed_once, cycles_missing, asleep)
 _COUNTS = (counts_descriptors, counts_kept_alive, counts_read_once)
 _LEAKS = (by_request, by_cycle, late_leak, leak_under_cache, small_chunks, large_chunks, doubling_list)
 
-FAMILY = Family(
-    benign={
-        **{n: _on_top(n, False) for n in _ON_TOP},
-        **{s.__name__: _benign(s) for s in (*_BOTH, *_COUNTS, counts_pool)},
-    },
-    leaking={
-        **{n: _on_top(n, True) for n in _ON_TOP},
-        **{s.__name__: s for s in (*_BOTH, *_COUNTS, *_LEAKS, counts_random, counts_pairs)},
-    },
+FAMILY = family(
+    _base,
+    _ON_TOP,
+    (plain, coarse, read_once, killed_once, cycles_missing, asleep, *_COUNTS),
+    benign_shapes=(counts_pool,),
+    leaking_shapes=(*_LEAKS, counts_random, counts_pairs),
     grid=any_grid,
 )
