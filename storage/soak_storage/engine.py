@@ -8,6 +8,7 @@ queue for at most BUSY_SECONDS at its start instead of failing in its middle; th
 
 from __future__ import annotations
 
+import importlib
 import os
 import sqlite3
 import time
@@ -175,10 +176,13 @@ def _version(connection: sa.Connection) -> str | None:
 def upgrade(engine: sa.Engine) -> bool:
     """Bring the schema to HEAD, in one transaction that either happens whole or not at all; True if it had to.
 
-    alembic is imported only when there is something to do: it costs start-up time and memory.
+    alembic is imported only when there is something to do: it costs start-up time and memory. It is imported before the
+    lock is taken: on a busy machine that can last longer than somebody else waits for the lock.
     """
     if schema_version(engine) == HEAD:
         return False
+    for module in ("alembic.command", "alembic.config"):
+        importlib.import_module(module)
     with available(engine), writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))

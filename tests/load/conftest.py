@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import uvloop
-from hypothesis import settings
 
 from soak.load import Histogram, LoadDelta, LoadGenerator, LoadPlan, ScenarioPlan
 from soak.load.engine import Engine
@@ -35,9 +34,6 @@ __all__ = [
     "run",
     "serve",
 ]
-
-settings.register_profile("busy", deadline=None)  # no example is wrong because others use the machine as well
-settings.load_profile("busy")
 
 Handler = Callable[["Client"], Awaitable[None]]
 

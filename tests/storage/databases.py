@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.common import free_port
 
 NOBODY = 65534
+PATIENCE_S = 240  # that pg_ctl waits for the server; a busy machine needs more than its usual minute
 
 
 def postgres_folder() -> Path | None:
@@ -40,10 +41,10 @@ def running_postgres(programs: Path) -> Iterator[str]:
             os.chown(folder, NOBODY, NOBODY)
         data, port = folder / "data", free_port()
         prefix = _unprivileged()
-        initdb = [*prefix, programs / "initdb", "-A", "trust", "-U", "soak", "--no-sync", "-E", "UTF8", "-D", data]
-        subprocess.run(initdb, check=True, cwd=folder, capture_output=True)
+        initdb = [*prefix, programs / "initdb", "-A", "trust", "-U", "soak", "--no-sync", "--no-locale", "-E", "UTF8"]
+        subprocess.run([*initdb, "-D", data], check=True, cwd=folder, capture_output=True)
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-        control = [*prefix, programs / "pg_ctl", "-D", data, "-w"]
+        control = [*prefix, programs / "pg_ctl", "-D", data, "-w", "-t", str(PATIENCE_S)]
         # Its output goes to a file: the server keeps the descriptor, and a pipe would never end.
         with (folder / "log").open("wb") as log:
             subprocess.run([*control, "-o", options, "start"], check=True, cwd=folder, stdout=log, stderr=log)

@@ -24,6 +24,7 @@ from soak.errors import SoakError
 from soak_storage import StoreUnavailable, engine, open_store
 from soak_storage.records import RunStart, SampleRow
 from soak_storage.tables import METADATA
+from tests.common import PATIENCE_S
 
 START = RunStart("a", "here", 0.0, "0.1", 60.0, 9.0, 6, {})
 
@@ -200,6 +201,7 @@ def test_a_migration_that_fails_leaves_nothing(url: str, monkeypatch: pytest.Mon
 
 
 def _open_and_write(url: str, runs: int) -> None:
+    engine.BUSY_SECONDS = PATIENCE_S  # this is a process of its own
     with open_store(url) as store:
         for _ in range(runs):
             run = store.begin_run(START)
@@ -213,7 +215,7 @@ def test_processes_that_start_together_share_one_store(url: str) -> None:
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
+        writer.join(2 * PATIENCE_S)
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     with open_store(url) as store:
         assert len(store.runs()) == 12
