@@ -11,7 +11,7 @@ from soak.doctor.dependencies import examine
 
 def config(folder: Path, target: str, *checks: str) -> Config:
     """A configuration with these checks."""
-    entries = [f'[[check]]\nname = "c{number}"\n{check}\n' for number, check in enumerate(checks)]
+    entries = [f'[[check]]\nname = "c{number}"\ntimeout = "30s"\n{check}\n' for number, check in enumerate(checks)]
     (folder / "soak.toml").write_text("\n".join([f"[target]\n{target}", *entries]))
     return load_config(folder / "soak.toml", environ={})
 

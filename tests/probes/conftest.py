@@ -12,12 +12,28 @@ import pytest
 
 from soak_probes import Observer, ProcessTree, Reading, start_time_of
 
+# Two children that end with stdin. They must not be told anything: who of them reads the line is not known.
+FORK = """
+import os, sys
+for _ in range(2):
+    if os.fork() == 0:
+        sys.stdin.readline(); os._exit(0)
+"""
+# Told by lines and not by signals: a handler that prints can come upon the print of "ready", and then breaks.
+THEN = """
+import sys
+print("ready", flush=True)
+for line in sys.stdin:
+    exec(line)
+    print("done", flush=True)
+"""
+
 
 class Guest:
-    """A Python process that ran some code, said a line, and now waits for its stdin to close."""
+    """A Python process that ran some code and now waits to be told more, until its stdin is closed."""
 
     def __init__(self, code: str) -> None:
-        script = textwrap.dedent(code) + "\nimport sys\nprint('ready', flush=True)\nsys.stdin.readline()\n"
+        script = textwrap.dedent(code) + THEN
         self.process = subprocess.Popen(
             [sys.executable, "-S", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -30,6 +46,13 @@ class Guest:
         start_time = start_time_of(self.pid)
         assert start_time is not None
         self.key = (self.pid, start_time)
+
+    def do(self, line: str) -> None:
+        """Have it run one line of code, and come back when it has."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "done\n"
 
     def close(self) -> None:
         """End it; what it forked must end with its stdin."""

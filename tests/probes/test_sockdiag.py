@@ -21,6 +21,7 @@ def test_netlink_and_tables_agree() -> None:
         server, _ = listener.accept()
         left, right = socket.socketpair()
         client.close()
+        assert server.recv(1) == b""  # the end of the connection has arrived
         with closing(ProcFiles(os.getpid())) as files, closing(SocketStates()) as states:
             netlink, tables = states.look(files), by_tables(files)
         expected = {listener: "listen", server: "close_wait", udp: "udp", left: "unix", right: "unix"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -65,18 +64,10 @@ def test_open_files_count_and_strangers_do_not(guest: Callable[[str], Guest], st
 
 def test_a_file_that_was_seen_open_stays_until_it_is_gone(guest: Callable[[str], Guest], shared_tmp: Path) -> None:
     """Closed but left behind: still the target's; removed by anybody: no more."""
-    one = guest(
-        """
-        import signal, tempfile
-        file = tempfile.NamedTemporaryFile(delete=False)
-        signal.signal(signal.SIGUSR1, lambda *_: (file.close(), print("closed", flush=True)))
-        """
-    )
+    one = guest("import tempfile; file = tempfile.NamedTemporaryFile(delete=False)")
     with closing(Observer(ProcessTree([one.key]))) as observer:
         assert values(observer.sample(deep=True))["tmp_files"] == 1
-        os.kill(one.pid, 10)
-        assert one.process.stdout is not None
-        one.process.stdout.readline()
+        one.do("file.close()")
         assert values(observer.sample(deep=True))["tmp_files"] == 1
         next(shared_tmp.iterdir()).unlink()
         assert values(observer.sample(deep=True))["tmp_files"] == 0
@@ -84,18 +75,10 @@ def test_a_file_that_was_seen_open_stays_until_it_is_gone(guest: Callable[[str],
 
 def test_a_path_that_is_another_file_by_now_is_not_the_targets(guest: Callable[[str], Guest], shared_tmp: Path) -> None:
     """The same name, another inode: somebody else's."""
-    one = guest(
-        """
-        import os, signal, tempfile
-        file = tempfile.NamedTemporaryFile(delete=False)
-        signal.signal(signal.SIGUSR1, lambda *_: (file.close(), print("closed", flush=True)))
-        """
-    )
+    one = guest("import tempfile; file = tempfile.NamedTemporaryFile(delete=False)")
     with closing(Observer(ProcessTree([one.key]))) as observer:
         observer.sample(deep=True)
-        os.kill(one.pid, 10)
-        assert one.process.stdout is not None
-        one.process.stdout.readline()
+        one.do("file.close()")
         path = next(shared_tmp.iterdir())
         other = shared_tmp / "other"
         other.touch()

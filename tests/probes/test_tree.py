@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -222,15 +222,23 @@ def test_rebase_takes_another_reaper(proc: FakeProc) -> None:
 
 def test_a_tree_gives_its_descriptors_back(guest: Callable[[str], Guest]) -> None:
     """Files of processes that ended are closed: a soak over children that come and go must not run out of them."""
-    before = len(os.listdir("/proc/self/fd"))
     one = guest("")
     with closing(ProcessTree([one.key])) as tree:
         tree.refresh()
+        assert held_of(one.pid)
         one.process.kill()
-        wait_until(lambda: start_time_of(one.pid) is None)
         one.process.communicate()
         assert tree.refresh() == []
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert held_of(one.pid) == []
+
+
+def held_of(pid: int) -> list[str]:
+    """What this process has open of another's folder in /proc."""
+    links = []
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the listing's own, and what another thread closes meanwhile
+            links.append(os.readlink(f"/proc/self/fd/{number}"))
+    return [link for link in links if f"{link}/".startswith(f"/proc/{pid}/")]
 
 
 def test_forked_workers_are_told_from_children(guest: Callable[[str], Guest]) -> None:

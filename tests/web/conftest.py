@@ -16,6 +16,7 @@ from soak.standing import Standing
 from soak.web.server import WebPart
 from soak_storage import Store, open_store
 from soak_storage.records import AnalysisRow, RunStart
+from tests.common import PATIENCE_S
 from tests.report.runs import MB, Plan, make_run
 
 
@@ -33,7 +34,7 @@ class Served:
         self, path: str, method: str = "GET", body: str | None = None, **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.part.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.part.port, timeout=2 * PATIENCE_S)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, {**self.headers, **named})
