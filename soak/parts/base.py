@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,11 @@ from soak_storage import Store
 from soak_storage.records import Record
 
 NEVER = float("inf")
+
+
+def grid(now: float, every: float) -> float:
+    """The first multiple of `every` seconds after `now`: parts that keep to it wake the process together."""
+    return (math.floor(now / every) + 1) * every
 
 
 class Part(Protocol):

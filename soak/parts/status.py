@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soak.parts.base import Run
+from soak.parts.base import Run, grid
 from soak.parts.load import LoadPart
 from soak.parts.samples import SamplePart
 from soak.progress import Status
@@ -29,7 +29,7 @@ class StatusPart:
     def loop(self, now: float) -> None:
         """Tell when it is time."""
         if now >= self._next:
-            self._next = now + EVERY
+            self._next = grid(now, EVERY)
             if now < self._run.end:  # what follows the last cycle is no phase
                 self._run.listener.status(self.status(now))
 
