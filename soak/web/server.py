@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import uvicorn
 
@@ -18,10 +19,10 @@ from soak.web.app import make_app
 from soak.web.guard import is_loopback
 from soak_storage import Store
 
-LOOK_EVERY = 1.0  # seconds between two looks whether it still serves
+LOOK_EVERY = 5.0  # seconds between two looks whether it still serves
 STOP_SECONDS = 5.0
 UNSENT_BYTES = 128 * 1024  # that the kernel keeps for one connection: what a slow reader can cost
-TICK = 0.5  # seconds
+TICK = 1.0  # seconds
 CONNECTIONS = 160  # at once: a hundred dashboards that listen, what they ask meanwhile, and a Prometheus
 UNTAKEN_MS = (
     20_000  # after which the kernel ends a connection whose peer takes nothing: a sleeping laptop, a slow reader
@@ -29,17 +30,32 @@ UNTAKEN_MS = (
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but it looks around twice a second and not ten times: nobody waits for its date header."""
+    """uvicorn, but it looks around once a second and not ten times: nobody waits for its date header."""
 
     def __init__(self, config: uvicorn.Config, api: Api) -> None:
         super().__init__(config)
         self._api = api
+        self._leaving: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None  # while it serves
 
     async def main_loop(self) -> None:
         """Until it should end; then those who listen are sent away, or they would be waited for."""
+        leaving = asyncio.Event()
+        self._leaving = asyncio.get_running_loop(), leaving
         while not await self.on_tick(0):
-            await asyncio.sleep(TICK)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await leaving.wait()
+        self._leaving = None
         self._api.close()
+
+    def leave(self) -> None:
+        """End soon; from any thread."""
+        self.should_exit = True
+        serving = self._leaving
+        if serving is not None:
+            loop, leaving = serving
+            with suppress(RuntimeError):  # its loop has ended meanwhile
+                loop.call_soon_threadsafe(leaving.set)
 
 
 class WebPart:
@@ -54,7 +70,7 @@ class WebPart:
         self._store = store
         self._url = url
         self.api: Api | None = None  # while it serves
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
 
@@ -114,7 +130,7 @@ class WebPart:
         server, thread, listening = self._server, self._thread, self._socket
         self._server = self._thread = self._socket = None
         if server is not None and thread is not None:
-            server.should_exit = True
+            server.leave()
             thread.join(STOP_SECONDS)
         if listening is not None:
             listening.close()
