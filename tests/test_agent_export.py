@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from soak import cli
 from soak.commands.agent import write_wheel
 from tests.agent.conftest import find_python
-from tests.common import free_port, wait_until
+from tests.common import PATIENCE_S, free_port, wait_until
 from tests.e2e.soaking import GUEST, soak, write_config
 
 _PROGRAM = """
@@ -28,7 +28,9 @@ def test_the_exported_agent_starts_without_soak(tmp_path: Path) -> None:
     folder, sockets = tmp_path / "vendor", tmp_path / "sockets"
     assert CliRunner().invoke(cli.cli, ["agent", "export", str(folder)]).exit_code == 0
     program = _PROGRAM.format(folder=str(folder), sockets=str(sockets))
-    run = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=30)
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=PATIENCE_S
+    )
     started, file, listening = run.stdout.strip().split("|")
     assert (started, Path(file).parent) == ("True", folder / "soak_agent"), run.stderr
     assert ".sock" in listening
@@ -42,7 +44,9 @@ def test_the_exported_agent_enters_by_environment_alone(tmp_path: Path) -> None:
     assert f"PYTHONPATH={folder}/soak_agent/bootstrap" in readme
     environ = {"PYTHONPATH": f"{folder}/soak_agent/bootstrap", "SOAK_AGENT_DIR": str(sockets)}
     program = f"import os; print(os.listdir({str(sockets)!r}))"
-    run = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=30)
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert ".sock" in run.stdout, run.stderr
 
 
@@ -55,6 +59,7 @@ def test_the_wheel_installs_and_its_agent_starts(tmp_path: Path) -> None:
         sys.executable,
         "-m",
         "pip",
+        "--isolated",
         "install",
         "-q",
         "--no-index",
@@ -63,10 +68,12 @@ def test_the_wheel_installs_and_its_agent_starts(tmp_path: Path) -> None:
         str(place),
         str(wheel),
     ]
-    done = subprocess.run(pip, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(pip, capture_output=True, text=True, timeout=4 * PATIENCE_S)
     assert done.returncode == 0, done.stderr
     program = _PROGRAM.format(folder=str(place), sockets=str(sockets))
-    run = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=30)
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert run.stdout.startswith("True|"), run.stderr
     assert not list(place.rglob("build.py"))
 

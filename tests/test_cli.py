@@ -15,6 +15,7 @@ from soak import cli
 from soak.cli_reference import commands
 from soak.commands import DURATION, Globals
 from soak.errors import UsageError
+from tests.common import PATIENCE_S
 from tests.config.test_problems import MALFORMED
 
 
@@ -27,7 +28,7 @@ def soak(*args: str, folder: Path | None = None, **environment: str) -> subproce
         env={**clean, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=2 * PATIENCE_S,
     )
 
 
@@ -71,19 +72,19 @@ def test_help_lists_every_command_and_imports_none() -> None:
         "import sys; from soak.cli import exit_code; exit_code(['--help']);"
         "print([m for m in ('numpy','sqlalchemy','rich','httpx','alembic','starlette') if m in sys.modules])"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
-    assert run.stdout.splitlines()[-1] == "[]"
+    assert said_by(code).splitlines()[-1] == "[]"
 
 
-def test_help_costs_less_than_150_milliseconds_of_cpu() -> None:
-    """The best of five: CPU time of the child, so that a busy machine does not matter much."""
-    costs = []
-    for _ in range(5):
-        before = os.times()
-        assert soak("--help").returncode == 0
-        after = os.times()
-        costs.append(after.children_user + after.children_system - before.children_user - before.children_system)
-    assert min(costs) < 0.15
+def test_help_loads_little_beside_click() -> None:
+    """Sixty modules at most, and there are hundreds: what it costs is counted, as seconds differ from day to day."""
+    click_alone = said_by("import sys, click; print(len(sys.modules))")
+    with_help = said_by("import sys; from soak.cli import exit_code; exit_code(['--help']); print(len(sys.modules))")
+    assert int(with_help.splitlines()[-1]) < int(click_alone) + 60
+
+
+def said_by(code: str) -> str:
+    """What a program in a process of its own prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
@@ -190,7 +191,7 @@ def test_ten_malformed_configurations_end_with_two(
 def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
     """`soak --help | head -1` ends quietly."""
     command = f"{sys.executable} -m soak --help | head -c 1"
-    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30)
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=PATIENCE_S)
     assert run.stderr == ""
 
 

@@ -13,6 +13,7 @@ import pytest
 from soak.cli import COMMANDS
 from soak.cli_reference import EXIT_CODES, commands, man_page, markdown
 from soak.doctor import machine, plan, target
+from tests.common import PATIENCE_S
 
 DOCUMENT = Path(__file__).parents[1] / "docs/reference-commands.md"
 
@@ -42,7 +43,7 @@ def test_the_man_page_is_one() -> None:
     """groff renders it without a warning, with every command in it."""
     page = man_page(datetime.date(2026, 1, 1))
     run = subprocess.run(
-        ["groff", "-man", "-ww", "-Tascii", "-P-cbou"], input=page, capture_output=True, text=True, timeout=30
+        ["groff", "-man", "-ww", "-Tascii", "-P-cbou"], input=page, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert all(f"soak {name}" in run.stdout for name in COMMANDS)

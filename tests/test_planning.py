@@ -8,12 +8,19 @@ import pytest
 
 from soak import planning
 from soak.config import Config, Overrides, load_config
+from tests.common import PATIENCE_S
 
 SOAK = """
 [target]
 command = ["python", "app.py"]
 url = "http://127.0.0.1:8000"
 """
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer takes a fifth of a second, and on a busy machine many: a warning that is late is not said."""
+    monkeypatch.setattr(planning, "PATIENCE", 2 * PATIENCE_S)
 
 
 def config(folder: Path, text: str = "", **overrides: object) -> Config:
