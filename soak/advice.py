@@ -171,6 +171,10 @@ ADVICE: dict[str, Advice] = {
         "{url} is not the URL of a store.",
         "Use sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.",
     ),
+    "interpreter_unusable": Advice(
+        "soak runs parts of itself in processes of their own, and its interpreter {python} cannot be started: {why}.",
+        "Install soak where this user may run it, or start soak as the user to whom that interpreter belongs.",
+    ),
     "analysis_failed": Advice(
         "The analysis of the run broke: {why}.",
         "What was sampled is stored: `soak report` tries again. Please report this, it is a fault in soak.",

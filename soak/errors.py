@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,11 @@ class SoakError(Exception):
         self.message = advice.what.format(**facts)
         self.next_step = advice.next_step.format(**facts)
         super().__init__(f"{self.message} {self.next_step}".strip())
+
+
+def interpreter_unusable(error: OSError) -> SoakError:
+    """What to raise when a process under soak's own interpreter cannot be started: it is another user's, or is gone."""
+    return SoakError("interpreter_unusable", python=sys.executable, why=error.strerror)
 
 
 class UsageError(SoakError):

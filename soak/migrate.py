@@ -8,13 +8,21 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from soak.errors import interpreter_unusable
+
 PATIENCE = 600.0  # seconds: a large store takes minutes
 
 
 def migrate(url: str) -> None:
-    """Create or upgrade the store; what goes wrong is left for whoever opens it next, and says so."""
+    """Create or upgrade the store; what goes wrong is left for whoever opens it next, and says so.
+
+    SoakError `interpreter_unusable` when there can be no such process.
+    """
     command = (sys.executable, "-P", "-m", "soak.migrate")
-    subprocess.run(command, input=url, text=True, capture_output=True, timeout=PATIENCE, check=False)
+    try:
+        subprocess.run(command, input=url, text=True, capture_output=True, timeout=PATIENCE, check=False)
+    except OSError as error:
+        raise interpreter_unusable(error) from error
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 from soak.config import Config, Growth, format_size
 from soak.config.scaled import SHORT_CYCLE
+from soak.errors import interpreter_unusable
 from soak.load import LoadPlan
 
 # Standard deviation of one cycle's floor that a Python service typically shows: rss 0.05 to 0.5 MB (measured on real
@@ -45,7 +46,10 @@ def limits_of(config: Config) -> dict[str, Growth]:
 
 
 def undecidable(config: Config) -> list[Plan]:
-    """The limits that the planned cycles cannot decide, asked in a process of its own; empty when that failed."""
+    """The limits that the planned cycles cannot decide, asked in a process of its own; empty when that took too long.
+
+    SoakError `interpreter_unusable` when there can be no such process.
+    """
     cycle = config.load.cycle
     asked = []
     for name, growth in limits_of(config).items():
@@ -78,6 +82,8 @@ def _ask(question: Mapping[str, Any]) -> list[Plan]:
         )
     except subprocess.TimeoutExpired:
         return []  # a warning that comes too late is no reason not to soak
+    except OSError as error:
+        raise interpreter_unusable(error) from error
     return [Plan(**item) for item in json.loads(done.stdout or "[]")]
 
 

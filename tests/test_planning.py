@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,23 @@ def test_a_limit_per_request_is_planned_by_what_the_profile_sends(tmp_path: Path
     assert planning._requests_per_hour(users) is None
     nothing = config(tmp_path, '[load]\nprofile = "none"\n')
     assert planning._requests_per_hour(nothing) is None
+
+
+WITHOUT_PYTHON = """
+import sys
+sys.executable = sys.argv[1]
+from soak.cli import exit_code
+sys.exit(exit_code(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("command", ["run", "load"])
+def test_an_interpreter_that_this_user_may_not_run_is_said(tmp_path: Path, command: str) -> None:
+    """soak started as another user than the one it was installed for: one message and no traceback."""
+    python = tmp_path / "python"
+    python.touch(mode=0o644)
+    (tmp_path / "soak.toml").write_text(SOAK)
+    words = [sys.executable, "-P", "-c", WITHOUT_PYTHON, str(python), *command.split()]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=2 * PATIENCE_S)
+    assert (done.returncode, "Traceback" in done.stderr) == (4, False), done.stderr
+    assert f"{python} cannot be started: Permission denied" in done.stderr

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from soak.errors import interpreter_unusable
+
 _SCRIPT = Path(__file__).with_name("warden.py")
 _ANSWER = 20.0  # seconds that the warden may take to start a process
 
@@ -30,16 +32,20 @@ class WardenClient:
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-I", "-S", str(_SCRIPT), str(theirs.fileno()), str(os.getpid())]
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                cwd="/",
-                env={},
-            )
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                    cwd="/",
+                    env={},
+                )
+            except OSError as error:
+                ours.close()
+                raise interpreter_unusable(error) from error
         self._socket = ours
         self._buffer = b""
         self._events: deque[dict[str, Any]] = deque()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from soak.errors import interpreter_unusable
 from soak.load.capacity import CapacityWatch
 from soak.load.frames import LENGTH, Order, Unpacker
 from soak.load.plan import LoadPlan
@@ -32,9 +33,12 @@ class _Worker:
         self.started = time.monotonic()
         self.seen = since  # until when its deltas have arrived
         self._frames = Unpacker()
-        self.process = subprocess.Popen(
-            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
-        )
+        try:
+            self.process = subprocess.Popen(
+                _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            )
+        except OSError as error:
+            raise interpreter_unusable(error) from error
         assert self.process.stdin is not None and self.process.stdout is not None
         self.out = self.process.stdout.fileno()
         os.set_blocking(self.out, False)
