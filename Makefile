@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 4
 
-.PHONY: help setup demo test test-slow check docs bench self-soak clean
+.PHONY: help setup demo test test-docs test-slow check docs bench self-soak clean
 
 help:
 	@echo "make demo       soak the bundled target, leaky and clean, and print both reports"
 	@echo "make test       the fast tests"
+	@echo "make test-docs  every command of README and docs, as it stands"
 	@echo "make test-slow  the slow, real ones (marked slow)"
 	@echo "make check      lint, types, import contracts"
 	@echo "make docs       the references that are generated from the code"
@@ -29,6 +30,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
+
+test-docs: $(READY)
+	$(BIN)/python -m pytest tests/docs -m slow -n 2 -rs
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --timeout 1800

@@ -31,6 +31,7 @@ EXIT_CODES = {
     3: "inconclusive: not enough cycles to decide",
     4: "error: the soak could not be carried out; `soak doctor`: something fails",
     130: "interrupted by the user; what was sampled is kept, judged and reported",
+    141: "whoever read the output went away before its end, such as `head`",
 }
 _COMPLETION = """\
 ## Shell completion

@@ -12,11 +12,9 @@ WARNINGS = {
     "restarted": "cycles with a restart were left out",
     "gaps": "cycles with gaps were left out",
     "near_limit": "too near the limit to be decided by more cycles",
-    "flush_not_in_step": "something flushes out of step with the cycles",
     "tracer_inflates": "tracemalloc inflates it: python_heap decides",
     "no_limit": "no limit is set for it",
     "refused": "it may not be read by this user",
-    "stepped": "one step, not a slope",
 }
 TITLES = {
     "growth": "Growth",

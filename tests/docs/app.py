@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -14,3 +17,6 @@ async def work(request: Request) -> Response:
 
 
 app = Starlette(routes=[Route("/work", work), Route("/health", work)])
+
+if __name__ == "__main__":
+    uvicorn.run(app, port=int(os.environ["PORT"]), log_level="warning")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import ast
+import importlib.util
 import re
-import shutil
-import subprocess
-import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,81 +13,44 @@ import click
 import pytest
 
 from soak.cli import cli
-from tests.common import free_port
-from tests.docs.blocks import ROOT, Block, blocks, documents, runnable
+from tests.docs.blocks import ROOT, SHELLS, blocks, documents, fences, lines, outside, runnable
+from tests.docs.conftest import Timed
+from tests.docs.elsewhere import NOT_IN_CI, RUN_BY
+from tests.docs.stage import Stage
+from tests.docs.stored import check_export
 
-CONFIGURATION = """\
-[target]
-name = "service"
-command = [{python!r}, "-m", "uvicorn", "app:app", "--port", "{port}"]
-url = "http://127.0.0.1:{port}"
-
-[load]
-cycle = "2s"
-cycles = 3
-quiet = "700ms"
-low = 5
-high = 20
-
-[[scenario]]
-name = "work"
-path = "/work"
-
-[schedule]
-every = "1h"
-
-[web]
-listen = "127.0.0.1:{web}"
-"""
-# A verdict of 1 or 3 is an answer like any other: three cycles of two seconds are not here to find anything.
-WRAPPER = """\
-#!/bin/bash
-case " $* " in *" run "* | *" check "* | *" compare "*)
-    {soak} "$@" || {{ code=$?; case "$code" in 1 | 3) exit 0 ;; esac; exit "$code"; }} ;;
-*) exec {soak} "$@" ;;
-esac
-"""
-WEB = free_port()
-SHORT = (  # what is written for a night is run in seconds
-    (re.compile(r"--cycles \d+"), "--cycles 3"),
-    (re.compile(r"--cycle \d+\w+"), "--cycle 2s"),
-    (re.compile(r"127\.0\.0\.1:8765"), f"127.0.0.1:{WEB}"),
-)
 RUNNABLE = [path for path in documents() if runnable(path)]
-
-
-def lines(block: Block) -> Iterator[str]:
-    """Its commands: continued lines joined, comments gone; of `console` those after the prompt."""
-    for line in block.text.replace("\\\n", " ").splitlines():
-        command = re.sub(r"(^|\s)#.*$", "", line).strip()
-        if block.info[0] == "console":
-            command = command.removeprefix("$ ") if command.startswith("$ ") else ""
-        if command:
-            yield command
+LANGUAGES = {*SHELLS, "text", "toml", "python"}
+LEFT = {  # what the blocks of a document leave in the folder
+    "README.md": ("soak.toml", "soak.db"),
+    "getting-started.md": ("soak.toml", "soak.db"),
+    "load.md": ("load.json",),
+    "operations.md": ("soak.db", "out/runs.csv", "out/report-1.json"),
+    "tuning.md": ("soak.xml", "soak.sarif", "summary.md", "vendor/soak_agent/__init__.py"),
+}
+VERDICT = re.compile(r"^(LEAK|FAILED|ERROR|INCONCLUSIVE|CLEAN)  \S+: ", re.M)
 
 
 def calls() -> Iterator[tuple[str, list[str]]]:
-    """(place, words after `soak`) of every call, in blocks and in the running text."""
-    for path in documents():
-        for found in re.findall(r"`(?:\w+=\S+ )?soak ([a-z][^`\n]*)`", path.read_text(encoding="utf-8")):
-            yield path.name, found.split()
-        for block in (*blocks(path, "sh"), *blocks(path, "console")):
-            for line in lines(block):
-                for part in re.split(r"&&|\|\||;|\|", line):
-                    words = [word for word in part.split() if not re.match(r"^[A-Z_]+=", word)]
-                    if words and words[0].rpartition("/")[2] == "soak":
-                        yield block.place, words[1:]
+    """(place, words) of every call of soak, in blocks and in the running text."""
+    shown = [(path.name, line) for path in documents() for line in outside(path)]
+    fenced = [(block.place, line) for path in documents() for block in blocks(path, *SHELLS) for line in lines(block)]
+    for place, line in (*shown, *fenced):
+        for part in re.split(r"&&|\|\||;|\|", line):
+            words = [word for word in part.split() if not re.match(r"^_?[A-Z_]+=", word)]
+            if words and words[0].rpartition("/")[2] == "soak" and "_SOAK_COMPLETE" not in part:
+                yield place, words
 
 
 def test_every_command_and_option_shown_exists() -> None:
-    """Also in blocks that are not executed: the command is there, and so is each of its options."""
+    """The command is there, and so is each of its options."""
     seen = 0
     for place, words in calls():
         seen += 1
         command: click.Command = cli
         known = {name for param in cli.params for name in param.opts}
         with click.Context(cli, info_name="soak") as context:
-            for word in words:
+            for word in words[1:]:
                 name = word.partition("=")[0]
                 if word.startswith("-"):
                     known |= {name for param in command.params for name in param.opts} | {"-h", "--help"}
@@ -99,52 +61,88 @@ def test_every_command_and_option_shown_exists() -> None:
     assert seen >= 60
 
 
-def test_every_block_of_commands_is_executed() -> None:
-    """By this file, or by the test that it names, in which (or in .ci/run) each of its commands stands."""
+def test_every_fence_is_known() -> None:
+    """No block in a language that no test here looks at, and none that is not found because of how it is fenced."""
     for path in documents():
-        for block in (*blocks(path, "sh"), *blocks(path, "console"), *blocks(path, "bash"), *blocks(path, "shell")):
-            by = next((word.removeprefix("ran-by=") for word in block.info if word.startswith("ran-by=")), None)
-            assert by or "run" in block.info[1:], f"{block.place}: nothing executes this block"
-            text = (ROOT / by).read_text() + (ROOT / ".ci/run").read_text() if by else ""
-            for command in lines(block) if by else ():
-                assert command.startswith("cd ") or command in text, f"{block.place}: {by} does not run {command}"
+        found = list(fences(path))
+        assert {block.info[:1] and block.info[0] for block in found} <= LANGUAGES, path.name
+        marks = re.findall(r"^\s*(?:```|~~~)", path.read_text(encoding="utf-8"), re.M)
+        assert len(marks) == 2 * len(found), f"{path.name}: a fence that is indented, open or made of tildes"
 
 
-def prepare(folder: Path, path: Path) -> None:
-    """A project with the tiny target and the examples; its configuration, unless the document makes one itself."""
-    shutil.copy(Path(__file__).with_name("app.py"), folder)
-    if not any("soak init" in block.text for block in runnable(path)):
-        filled = CONFIGURATION.format(python=sys.executable, port=free_port(), web=WEB)
-        (folder / "soak.toml").write_text(filled)
-    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns(".venv", "node_modules"))
-    programs = folder / "bin"
-    programs.mkdir()
-    (programs / "soak").write_text(WRAPPER.format(soak=f"{sys.executable} -P -m soak"))
-    (programs / "soak").chmod(0o755)
+def test_every_block_of_commands_is_executed() -> None:
+    """By this file, or by the test that it names, or by .ci/run."""
+    for path in documents():
+        for block in blocks(path, *SHELLS):
+            assert block.by or "run" in block.info[1:], f"{block.place}: nothing executes this block"
+            ran = called(block.by) | called(".ci/run") if block.by else set(lines(block))
+            missing = set(lines(block)) - ran
+            assert not missing, f"{block.place}: {block.by} does not run {missing}"
+
+
+def test_every_command_outside_of_blocks_is_executed() -> None:
+    """`soak` commands by test_lines.py, others by the test in elsewhere.py; or the README says that none does."""
+    shown = {command for path in documents() for command in outside(path)}
+    others = {command for command in shown if not re.match(r"(?:LEAK=1 )?soak ", command)}
+    not_run = {command for command in others if command.startswith(tuple(NOT_IN_CI))}
+    assert others - not_run - set(RUN_BY) == set(), "run them, or say in elsewhere.py why not"
+    assert set(RUN_BY) <= shown, "no document shows these any more"
+    assert all(any(command.startswith(start) for command in not_run) for start in NOT_IN_CI)
+    for command, file in RUN_BY.items():
+        if file.startswith(("tests/", ".ci/")) and command != "soak demo":
+            assert command in called(file), f"{file} does not run {command}"
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    said = readme.partition("Not in CI:")[2]
+    for start in NOT_IN_CI:
+        assert f"`{start.removesuffix(' ')}" in said, start
+
+
+def test_what_ci_does_not_run_is_there() -> None:
+    """Benchmarks that the documents name can be imported by that name and know the options shown."""
+    for path in documents():
+        for command in outside(path):
+            words = command.split()
+            if words[:2] == ["python", "-m"]:
+                spec = importlib.util.find_spec(words[2])
+                assert spec is not None and spec.origin is not None, command
+                main = (
+                    Path(spec.origin).with_name("__main__.py") if spec.submodule_search_locations else Path(spec.origin)
+                )
+                options = [word for word in words[3:] if word.startswith("--")]
+                assert all(f'"{option}"' in main.read_text(encoding="utf-8") for option in options), command
+            if words[0] == "make":
+                assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text(encoding="utf-8"), command
+
+
+def called(file: str) -> set[str]:
+    """Every text that stands as the first argument of a call in that file; of a script, its lines."""
+    if not file.endswith(".py"):
+        return set((ROOT / file).read_text(encoding="utf-8").splitlines())
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    firsts = [node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+    return {first.value for first in firsts if isinstance(first, ast.Constant) and isinstance(first.value, str)}
+
+
+def test_what_is_left_is_known() -> None:
+    """A document with commands needs its entry here."""
+    assert {path.name for path in RUNNABLE} == set(LEFT)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: path.name)
-def test_runnable_blocks_work(path: Path, tmp_path: Path) -> None:
+def test_runnable_blocks_work(path: Path, tmp_path: Path, timed: Timed) -> None:
     """Executed in the order of the document, in one folder; the first that fails is named with its output."""
-    prepare(tmp_path, path)
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("SOAK_")}
-    env = {**clean, "PATH": f"{tmp_path}/bin:{Path(sys.executable).parent}:{clean['PATH']}"}
+    makes_its_own = any("soak init" in block.text for block in runnable(path))
+    stage = Stage.make(tmp_path, configured=not makes_its_own)
     for block in runnable(path):
-        script = block.text
-        for pattern, instead in SHORT:
-            script = pattern.sub(instead, script)
-        done = subprocess.run(
-            ["bash", "-euc", script],
-            cwd=tmp_path,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, (
-            f"{block.place} ended with {done.returncode}:\n{script}\n{done.stdout}{done.stderr}"
-        )
+        with timed(block.place, "; ".join(lines(block))):
+            said = stage.run(block.text).require()
+        if re.search(r"\bsoak (run|report|check)\b", block.text):
+            assert VERDICT.search(said), said
+    for name in LEFT[path.name]:
+        assert (tmp_path / name).stat().st_size > 0, name
+    if (tmp_path / "soak.toml").exists():
+        assert tomllib.loads((tmp_path / "soak.toml").read_text())["target"]["url"].endswith(f":{stage.port}")
+    if (tmp_path / "out").exists():
+        check_export(tmp_path / "out")

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from soak import metrics
+from soak.troughs import SERIES
+from soak_probes.probes import PROBES
 from tools.docs.markdown import table
 
 _INTRODUCTION = """\
@@ -16,6 +18,7 @@ _INTRODUCTION = """\
 Generated from `soak/metrics.py` by `python tools/docs`; a test keeps it current. `soak daemon` answers them at
 `/metrics` of `web.listen`. A series without a value, and a metric that means nothing at the moment, is left out.
 """
+_UNIT = "<unit>"
 _KINDS = {"GaugeMetricFamily": "gauge", "_gauge": "gauge", "CounterMetricFamily": "counter"}
 
 
@@ -42,15 +45,21 @@ def families() -> Iterator[Row]:
             name, meaning = _text(call.args[0]), _text(call.args[1])
             if name.startswith("soak_"):
                 total = "_total" if kind == "counter" else ""
-                yield Row(name + total, kind, _labels(call), meaning.replace("<unit>", "its unit"))
+                for unit in sorted(_units()) if _UNIT in name else [""]:
+                    yield Row(name.replace(_UNIT, unit) + total, kind, _labels(call), meaning.replace(_UNIT, unit))
+
+
+def _units() -> set[str]:
+    """Of every series; a probe of the user's own is a count."""
+    return {probe.unit for probe in PROBES} | {unit for _, _, unit in SERIES} | {"count"}
 
 
 def _text(node: ast.expr) -> str:
-    """A string literal; what an f-string fills in stands in angle brackets."""
+    """A string literal; what an f-string fills in is the unit of a series."""
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else "<unit>" for part in node.values)
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else _UNIT for part in node.values)
     return ""
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from soak import sampler, troughs
 from soak.analysis import evidence as weights
+from soak.report import accept, words
 from soak.report import evidence as gathered
-from soak.report import words
 from soak.report.verdict import EXIT_CODES
 from soak_probes.probes import PROBES
 from tools.docs import events
@@ -20,7 +20,10 @@ _INTRODUCTION = """\
 
 Generated from the code by `python tools/docs`; a test keeps it current.
 """
-_TOO_FEW = "Fewer than three cycles ran to their end: nothing can be compared"
+_SAID = {  # where the first sentence of the function is about more than the code
+    "too_few_cycles": "Fewer than three cycles ran to their end: nothing can be compared",
+    "accept_expired": "An entry of [[accept]] has run out: what it covered fails the run again",
+}
 VERDICTS = {
     "leak": "a series that gates grows above its limit",
     "failed": "another limit was broken: peak, cleanup, errors, latency, cpu, streams, memory limit",
@@ -94,13 +97,13 @@ def warnings() -> Iterator[tuple[str, str]]:
 def evidence() -> Iterator[tuple[str, str]]:
     """Code and what it is about: the first sentence of the function that finds it."""
     seen: set[str] = set()
-    for module in (weights, gathered):
+    for module in (weights, gathered, accept):
         for function in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(function, ast.FunctionDef):
                 for code in _codes(function):
                     if code not in seen:
                         seen.add(code)
-                        yield f"`{code}`", _TOO_FEW if code == "too_few_cycles" else _sentence(function)
+                        yield f"`{code}`", _SAID.get(code) or _sentence(function)
 
 
 def _sentence(function: ast.FunctionDef) -> str:
