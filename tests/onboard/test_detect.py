@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from soak.onboard import detect
+from soak.onboard import detect, project
 from soak.onboard.foreign import compose_services
 from soak.onboard.openapi import Documented, read_document
 from soak.onboard.project import Candidate, files, interpreter
 from soak.onboard.source import apps, closed_routes, routes, scan
 from soak.onboard.template import scenario_name
+from tests.common import PATIENCE_S
 
 
 def write(folder: Path, **texts: str) -> Path:
@@ -34,6 +35,7 @@ def commands(folder: Path) -> list[tuple[str, ...]]:
 def port(monkeypatch: pytest.MonkeyPatch) -> None:
     """Candidates get port 8000, whatever listens on this machine."""
     monkeypatch.setattr(detect, "free_port", lambda: 8000)
+    monkeypatch.setattr(project, "_INTERPRETER_TIMEOUT_S", 2 * PATIENCE_S)  # of a busy machine
 
 
 def test_a_fastapi_application_runs_under_uvicorn(tmp_path: Path) -> None:

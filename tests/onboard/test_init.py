@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from soak import cli
 from soak.config import load_config
+from soak.onboard import detect, project, trial
+from tests.common import PATIENCE_S, free_port
 
 APP = """\
 from starlette.applications import Starlette
@@ -28,6 +30,15 @@ app = Starlette(routes=[
     Route("/healthz", fine), Route("/private", private),
 ])
 """
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service starts and answers within a second, and on a busy machine within many: that is not what is tested."""
+    monkeypatch.setattr(project, "_INTERPRETER_TIMEOUT_S", 2 * PATIENCE_S)
+    monkeypatch.setattr(trial, "START_TIMEOUT_S", 2 * PATIENCE_S)
+    monkeypatch.setattr(trial, "ANSWER_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr(detect, "free_port", free_port)  # the kernel's may be another test's connection by then
 
 
 def init(folder: Path, *args: str, answers: str | None = None) -> Result:
@@ -77,9 +88,7 @@ def test_a_path_that_was_asked_for_is_sent_though_it_is_refused(tmp_path: Path) 
 
 def test_init_finds_the_port_that_the_service_chose_itself(tmp_path: Path) -> None:
     """A script with its own port is asked there, wherever that is."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        port = holder.getsockname()[1]
+    port = free_port()
     script = f"{sys.executable} -m http.server --bind 127.0.0.1 {port}"
     assert init(tmp_path, "--yes", "--command", script).exit_code == 0
     config = load_config(tmp_path / "soak.toml", environ={})
