@@ -74,17 +74,20 @@ class TroughReader:
         if self._thread is None:
             self._forget_gone({process.key for process in processes})
             for process in processes:
-                hello = None if process.key in self._known else self.client.connect(process.pid)
+                hello = None if process.key in self._known else self._hello(process.pid, cycle)
                 if hello is not None:
                     self._known[process.key] = hello
-                    self._mark(process.pid, cycle)
         return {pid: _excluded(hello) for (pid, _), hello in self._known.items()}
 
-    def _mark(self, pid: int, cycle: int) -> None:
-        try:
-            self.client.request(pid, "mark", cycle=cycle, timeout=MARK_PATIENCE)
-        except AgentError:  # it is met anew when it does not answer its reading either
-            return
+    def _hello(self, pid: int, cycle: int) -> dict[str, Any] | None:
+        """What the agent says of itself, of the connection that is there afterwards: None when it does not answer."""
+        hello = self.client.connect(pid)
+        if hello is not None:
+            try:
+                self.client.request(pid, "mark", cycle=cycle, timeout=MARK_PATIENCE)
+            except AgentError:  # that has closed the connection: the next one is another socket in the target
+                hello = self.client.connect(pid)
+        return hello
 
     def _forget_gone(self, present: set[tuple[int, int]]) -> None:
         """Hang up on processes that have ended, and on agents that did not answer: those are met anew.
