@@ -26,7 +26,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 @pytest.fixture(autouse=True)
 def outlive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Called as a program it has the kernel end it with whoever started it: the process of the tests is not to end so."""
+    """As a program it has the kernel end it with whoever started it: the process of the tests must not end so."""
     monkeypatch.setattr("soak.report.compute.PR_SET_PDEATHSIG", 0)  # there is no such option: nothing happens
 
 
