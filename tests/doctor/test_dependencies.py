@@ -7,6 +7,7 @@ from pathlib import Path
 
 from soak.config import Config, load_config
 from soak.doctor.dependencies import examine
+from tests.common import free_port
 
 
 def config(folder: Path, target: str, *checks: str) -> Config:
@@ -18,7 +19,7 @@ def config(folder: Path, target: str, *checks: str) -> Config:
 
 def test_what_answers_is_ok_and_what_does_not_fails_with_its_mend(tmp_path: Path) -> None:
     """A port that accepts, one that does not, and a name that is known."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", free_port())) as server:
         port = server.getsockname()[1]
         tcp = f'kind = "tcp"\nhost = "127.0.0.1"\nport = {port}'
         dns = 'kind = "dns"\nhost = "localhost"'

@@ -16,7 +16,7 @@ from soak import cli
 from soak.config import AgentConfig, Config, Target, load_config
 from soak.doctor import plan, target
 from soak.doctor.finding import Finding
-from tests.common import PATIENCE_S, wait_until
+from tests.common import PATIENCE_S, free_port, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def test_a_script_that_is_not_there_fails(tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken_fails(tmp_path: Path) -> None:
     """soak never soaks somebody else's server."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", free_port())) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         assert launched(tmp_path, "ls", url=url)["url"].result == "fail"
     assert launched(tmp_path, "ls", url=url)["url"].result == "ok"
@@ -111,7 +111,7 @@ def test_an_attached_target_is_looked_at(tmp_path: Path) -> None:
     """The process, its user, its namespace and its port; the mend when it is gone."""
     process = subprocess.Popen(["sleep", "600"])
     try:
-        with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_server(("127.0.0.1", free_port())) as server:
             url = f"http://127.0.0.1:{server.getsockname()[1]}"
             found = by_name(target.examine(Target(pid=process.pid, url=url), AgentConfig()))
         assert found.pop("agent").result == "warn"  # nothing in `sleep` started one

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 
 from soak_probes.find import Finder, Found, topmost
+from tests.common import free_port
 from tests.probes.conftest import Guest
 
 
@@ -26,13 +28,17 @@ def test_by_pattern_without_ourselves(guest: Callable[[str], Guest]) -> None:
 
 def test_who_listens_on_a_port(guest: Callable[[str], Guest]) -> None:
     """The listener; a client connected to the same port is not."""
+    port = free_port()
     one = guest(
-        """
+        f"""
         import socket
-        listener = socket.create_server(("127.0.0.1", 0)); print(listener.getsockname()[1])
+        listener = socket.create_server(("127.0.0.1", {port}))
+        whole = socket.create_connection(("127.0.0.1", {port})), listener.accept()
         """
     )
-    found, anybody = Finder().listening(int(one.said[0]))
+    client = socket.create_connection(("127.0.0.1", port))
+    found, anybody = Finder().listening(port)
+    client.close()
     assert [process.pid for process in found] == [one.pid]
     assert anybody
 

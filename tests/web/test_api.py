@@ -6,11 +6,14 @@ import json
 import math
 from pathlib import Path
 
+import pytest
+
 from soak.alerts import findings_of
 from soak.web.views import MOST_POINTS, curves_view
 from soak_storage import Store, open_store
 from soak_storage.alerts import Alerts, Finding
 from soak_storage.records import LoadWindowRow, SampleRow
+from tests.common import PATIENCE_S
 from tests.report.runs import MB, STARTED, Plan
 from tests.web.conftest import Serve, judged, running
 
@@ -121,8 +124,9 @@ def test_an_alert_is_acknowledged_with_name_and_note(serve: Serve, store: Store,
     assert served.ask(path, "POST", "[" + " " * 5000)[0] == 400
 
 
-def test_the_whole_report_is_one_page_of_its_own(serve: Serve, leaky: int) -> None:
+def test_the_whole_report_is_one_page_of_its_own(serve: Serve, leaky: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rendered as `soak report --format html` does; no script may run in it."""
+    monkeypatch.setattr("soak.web.api.REPORT_TIMEOUT", 2 * PATIENCE_S)
     served = serve()
     status, headers, body = served.ask(f"/runs/{leaky}/report.html")
     assert status == 200 and b"app.py:57" in body and b"</html>" in body
