@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -27,6 +28,8 @@ from soak.errors import EXIT_CLEAN, EXIT_ERROR, EXIT_LEAK, UsageError
 CYCLE_SECONDS = 10.0
 CYCLES = 9  # judge wants eight, and drops the first as warm-up
 STOP_TIMEOUT_S = 20.0
+# Below the range from which the kernel takes ports for connections: such a one may be taken before the target has it.
+PORTS = range(30_000, 32_768)
 HERE = Path(__file__).parents[2]  # the target's folder: the report names its files relative to it
 _LAST_LINES = 12
 _PR_SET_PDEATHSIG = 1
@@ -134,11 +137,17 @@ def _workplace(keep: Path | None) -> Iterator[Path]:
 
 def _variants(folder: Path) -> tuple[Variant, Variant]:
     """Both soaks, each with a port that was free just now."""
-    with socket.socket() as one, socket.socket() as other:
-        for holder in (one, other):
-            holder.bind(("127.0.0.1", 0))
-        ports = one.getsockname()[1], other.getsockname()[1]
-    return Variant("leaky", "list", folder / "leaky", ports[0]), Variant("clean", "", folder / "clean", ports[1])
+    ports = (port for port in random.sample(PORTS, len(PORTS)) if _is_free(port))
+    return Variant("leaky", "list", folder / "leaky", next(ports)), Variant("clean", "", folder / "clean", next(ports))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as holder:
+        try:
+            holder.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _soak(variants: tuple[Variant, ...], *, relay: bool) -> list[deque[str]]:

@@ -149,10 +149,10 @@ def _ask(stage: Stage, daemon: str, asks: list[str], timed: Timed) -> Done:
             heeding = (
                 "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp('soak', sys.argv[1:])"
             )
-            script += ["rm -f watched", f'python -c "{heeding}" {ask} 2>watched & watch=$!']
-            script += ["until test -s watched; do sleep 0.2; done", "kill -INT $watch", "wait $watch"]
-        else:
-            script += [ask]
+            script += ["watched() {", f'rm -f said; python -c "{heeding}" {ask} 2>said & watch=$!']
+            script += ["until test -s said; do sleep 0.2; done; kill -INT $watch; wait $watch; }"]
+            ask = "watched"
+        script += [f"until {ask}; do sleep 1; done"]  # a daemon that has to wait for its turn is asked again
     return stage.run("\n".join([*script, "kill $daemon", "wait $daemon"]))
 
 
