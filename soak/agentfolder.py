@@ -14,6 +14,7 @@ from soak_probes.agent_client import AgentClient
 
 VARIABLE = "SOAK_AGENT_DIR"
 _PREFIX = "soak-run-"
+PATIENCE = 10.0  # seconds for an agent that is there: it answers when its process gets its turn
 
 
 def make_agent_folder() -> Path:
@@ -68,7 +69,7 @@ def agent_answers(folder: Path, pid: int) -> bool:
     """Whether an agent of that process listens in `folder`."""
     client = AgentClient(folder)
     try:
-        return client.connect(pid) is not None
+        return client.connect(pid, timeout=PATIENCE) is not None
     finally:
         client.close()
 

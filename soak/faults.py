@@ -202,10 +202,12 @@ class Faults:
         if self._victims.answers is not None:
             patience = max(0.0, (under.cycle + 1) * self._cycle - now)
             killed = under.keys if under.fault.kind == "kill" else []
-            under.recovery = in_background(self._until_it_answers, self._victims.answers, patience, killed)
+            began = self._monotonic()  # not in the thread, which may have to wait for its turn
+            under.recovery = in_background(self._until_it_answers, self._victims.answers, began, patience, killed)
 
-    def _until_it_answers(self, answers: Callable[[], bool], patience: float, killed: Sequence[Key]) -> float | None:
-        began = self._monotonic()
+    def _until_it_answers(
+        self, answers: Callable[[], bool], began: float, patience: float, killed: Sequence[Key]
+    ) -> float | None:
         while any(_lives(key) for key in killed):  # the one that is dying may still accept a connection
             time.sleep(0.001)
         while (waited := self._monotonic() - began) <= patience:

@@ -98,8 +98,8 @@ class Supervised:
     def _failed(self, error: Exception) -> None:
         pause = self._pauses[min(self._failures, len(self._pauses) - 1)]
         self._failures += 1
-        self.restarts += 1
         self.error = str(error) or type(error).__name__
+        self.restarts += 1
         LOG.error("part %s failed and is started again in %g s: %s", self.name, pause, self.error)
         LOG.debug("part %s", self.name, exc_info=error)
         self._stop.wait(pause)

@@ -68,6 +68,11 @@ class Agent:
         if self.births.handlers:
             self.births.look()
 
+    def resume(self) -> None:
+        """In the parent, after a fork."""
+        self.births.forked()
+        self.server.resume()
+
     def reborn(self) -> None:
         """In a forked child: same settings, own socket, own baseline; threads and children stayed with the parent."""
         self.pid = os.getpid()
@@ -75,6 +80,7 @@ class Agent:
         OWN_THREADS.intersection_update((self.main_ident,))
         self.births.threads.clear()
         self.births.forks = []
+        self.births.forking.clear()
         self.readings = None
         self.server.reborn()
         self.births.spare = self.server.wake_read
@@ -195,7 +201,7 @@ def _at_fork(part: str) -> Callable[[], None]:
             return
         OWN_THREADS.add(caller)
         try:
-            getattr(agent if part == "reborn" else agent.server, part)()
+            getattr(agent.server if part == "pause" else agent, part)()
         except Exception:
             pass
         finally:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FORKS = 4096  # child events kept between readings
 PATHS = 8192  # temporary files and databases remembered
+CHILD_SLACK = 0.25  # s a child may take to be made; of a fork the true time is known
 CLAIMED = 8  # descriptors looked at when a child is made
 STACKS = 300  # taken a second at most, 5 to 9 us each: 0.3 % of one core
 WINDOW = 2.0  # s over which they are counted: a burst is taken whole
@@ -41,7 +42,10 @@ _timed = [0, 0.0]  # events that were noted, and the seconds that took
 
 
 class Births:
-    """Tables of births; `fds`, `socks`, `threads`, `tasks`, `tmp` by key, `forks` in order of time."""
+    """Tables of births; `fds`, `socks`, `threads`, `tasks`, `tmp` by key, `forks` in order of time.
+
+    A row of `forks` is [begun, ended, name, chain, weak reference to a Popen or None], the times on CLOCK_BOOTTIME.
+    """
 
     def __init__(self, spare: int) -> None:
         self.spare = spare  # a descriptor of ours: duplicating it shows which number comes next
@@ -73,7 +77,8 @@ class Births:
         self.tasks: dict[int, tuple[Chain, float]] = {}
         self.tmp: dict[str, tuple[Chain, float]] = {}
         self.databases: dict[str, tuple[Chain, float]] = {}
-        self.forks: list[tuple[float, str, Chain, Any]] = []
+        self.forks: list[list[Any]] = []
+        self.forking: dict[int, list[Any]] = {}  # by thread: a fork that has not returned yet
 
     def start(self) -> None:
         """Begin to listen; the hook itself is installed once in the life of the process."""
@@ -242,12 +247,25 @@ class Births:
         except TypeError:  # a bare socket of the C module cannot be referred to weakly
             self.fds[self._next_fd()] = (chain, "socket:", now)
 
-    def _child(self, name: str, made: Any = None) -> None:
+    def _child(self, name: str, made: Any = None) -> list[Any]:
         if len(self.forks) >= FORKS:
             del self.forks[: FORKS // 2]
-        born, chain = self.boot_clock(7), self.chain()  # CLOCK_BOOTTIME, the axis of start times in /proc
-        self.forks.append((born, name, chain, made))
+        begun, chain = self.boot_clock(7), self.chain()  # CLOCK_BOOTTIME, the axis of start times in /proc
+        event = [begun, begun + CHILD_SLACK, name, chain, made]
+        self.forks.append(event)
         self._claim_pipes(chain)
+        return event
+
+    def forked(self) -> None:
+        """In the parent, once a fork has returned: the child has begun by now, however long that took."""
+        event = self.forking.pop(self.ident(), None)
+        if event is not None:
+            event[1] = max(event[1], self.boot_clock(7))
+
+    def take_forks(self) -> list[list[Any]]:
+        """The children that were made since the last call; one that is just being made is given again by the next."""
+        events, self.forks = self.forks, list(self.forking.values())
+        return events
 
     def _claim_pipes(self, chain: Chain) -> None:
         """Pipes and terminals are made without an event; those just made for a child are at the end of the numbers."""
@@ -268,10 +286,10 @@ class Births:
             self._child(os.path.basename(os.fsdecode(args[0])))
 
     def _fork(self, args: Any) -> None:
-        self._child("")
+        self.forking[self.ident()] = self._child("")
 
     def _forkpty(self, args: Any) -> None:
-        self._child("")
+        self._fork(args)
         self.fds[self._next_fd()] = (self.chain(), "ptmx", self.clock())
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 DESCRIPTORS = 20_000  # read at most this many links in one reading
 TICK_SLACK = 0.03  # s between the event and the start time of a child, which is in ticks of 10 ms
-CHILD_SLACK = 0.25  # s a fork may take on a busy machine
 ORPHAN_SLACK = 5.0  # s until what a child starts has left it: an interpreter may have to come up first
 
 
@@ -171,10 +170,9 @@ class Handles:
         return found
 
     def _children(self, groups: Groups) -> None:
-        events = self.births.forks
-        self.births.forks = []
+        events = self.births.take_forks()
         by_pid = {}
-        for _, _, chain, reference in events:
+        for _, _, _, chain, reference in events:
             made = reference() if reference is not None else None
             pid = getattr(made, "pid", None)
             if isinstance(pid, int):
@@ -194,20 +192,20 @@ class Handles:
         self.children = alive
 
     @staticmethod
-    def _left(start: float, events: list[tuple[float, str, Chain, Any]]) -> Chain:
+    def _left(start: float, events: list[list[Any]]) -> Chain:
         """The last child that was made before an orphan's start: most likely it, or what it started, is the orphan."""
         best: Chain = ()
-        for born, _, chain, _ in events:
-            if born - 2 * TICK_SLACK <= start <= born + ORPHAN_SLACK:
+        for begun, ended, _, chain, _ in events:
+            if begun - 2 * TICK_SLACK <= start <= ended + ORPHAN_SLACK:
                 best = chain
         return best
 
     @staticmethod
-    def _fork_of(start: float, comm: str, events: list[tuple[float, str, Chain, Any]]) -> Chain:
+    def _fork_of(start: float, comm: str, events: list[list[Any]]) -> Chain:
         """The event just before a child's start; its program's name must fit when one is known."""
         best: Chain = ()
-        for born, name, chain, _ in events:
-            near = born - 2 * TICK_SLACK <= start <= born + CHILD_SLACK
+        for begun, ended, name, chain, _ in events:
+            near = begun - 2 * TICK_SLACK <= start <= ended
             if near and (not name or comm == name[:15] or comm.startswith("python")):
                 best = chain
         return best

@@ -57,7 +57,7 @@ class Server:
         self._new_locks()
 
     def _new_locks(self) -> None:
-        """`guard` is held to change stopping and alive, `gone` by the thread while it lives."""
+        """`guard` is held to change stopping and alive; each thread has a `gone` that is held from before it starts."""
         self.guard = self.allocate_lock()
         self.gone = self.allocate_lock()
 
@@ -86,7 +86,13 @@ class Server:
     def restart(self) -> None:
         """Start the thread on the sockets that are open."""
         self.stopping, self.alive = False, True
-        self.start_thread(self._run, ())
+        self.gone = self.allocate_lock()
+        self.gone.acquire()  # here, not in the thread: a fork that comes before its first turn has to wait for it, too
+        try:
+            self.start_thread(self._run, (self.gone,))
+        except RuntimeError:  # no thread can be had now: another fork may find room for one
+            self.alive = False
+            raise
 
     def ours(self, number: int) -> bool:
         """Whether the descriptor is still the one we opened: targets close whole ranges and reuse the numbers."""
@@ -159,8 +165,7 @@ class Server:
         if named:
             os.unlink(f"{self.directory}/{os.getpid()}.sock")
 
-    def _run(self) -> None:
-        self.gone.acquire()
+    def _run(self, gone: Any) -> None:
         ident = load("_thread").get_ident()
         self.idents.add(ident)
         try:
@@ -174,7 +179,7 @@ class Server:
         finally:
             self.spent += self.time.thread_time()
             self.idents.discard(ident)
-            self.gone.release()
+            gone.release()
 
     def _loop(self) -> None:
         poll = self.select_poll()

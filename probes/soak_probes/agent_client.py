@@ -90,10 +90,10 @@ class AgentClient:
             return []
         return sorted(int(name[:-5]) for name in names if name.endswith(".sock") and name[:-5].isdigit())
 
-    def connect(self, pid: int, timeout: float = CONNECT_TIMEOUT) -> dict[str, Any] | None:
-        """What the agent in `pid` says of itself, or None when there is none."""
+    def connect(self, pid: int, timeout: float | None = None) -> dict[str, Any] | None:
+        """What the agent in `pid` says of itself; None when there is none, or none that answers by CONNECT_TIMEOUT."""
         try:
-            return self.request(pid, "hello", timeout=timeout)
+            return self.request(pid, "hello", timeout=CONNECT_TIMEOUT if timeout is None else timeout)
         except AgentError:
             return None
 

@@ -13,7 +13,7 @@ from soak.errors import SoakError
 from soak.launch.ending import Exit
 from soak.launch.readiness import readiness
 from soak.nodeguest import node_environment
-from soak.parts.base import NEVER, Run
+from soak.parts.base import NEVER, Run, grid
 from soak.places import private_folder
 from soak.planning import sampling_interval
 from soak.resume import CutOff
@@ -109,7 +109,7 @@ class TargetPart:
         """Look whether it still runs, and whether the kernel killed a part of it for memory."""
         if now < self._next:
             return
-        self._next = now + WATCH_EVERY
+        self._next = grid(now, WATCH_EVERY)
         self._count_oom_kills(now)
         if self._down is not None:
             self._await_return(self._down, now)
@@ -142,7 +142,7 @@ class TargetPart:
         quick = now - self._back_since < min(QUICK, run.cycle_seconds)
         self._quick_ends = self._quick_ends + 1 if quick else 0
         if not self._may_return(gone) or self._quick_ends >= MOST_QUICK:
-            raise self._final(gone)
+            raise self._final(gone, now)
         self._down = _Down(gone, max(0.0, now), found=False)
         if isinstance(self.target, TargetProcess):
             self._start_again(gone, max(0.0, now))
@@ -169,7 +169,7 @@ class TargetPart:
         if not down.found and not isinstance(self.target, TargetProcess):
             if not self.target.find_again():
                 if now - down.since >= self._run.config.target.startup_timeout:
-                    raise self._final(down.gone)
+                    raise self._final(down.gone, now)
                 return
             self._down = down = _Down(down.gone, down.since, found=True)
         if self.target.ready(now - down.since):
@@ -191,12 +191,13 @@ class TargetPart:
         self._take_facts()
         run.listener.message(f"the target is back after {now - down.since:.1f} s")
 
-    def _final(self, gone: Exit) -> SoakError:
-        """The end of the run."""
+    def _final(self, gone: Exit, now: float) -> SoakError:
+        """The end of the run; the cycle by the clock, for its turn may not have been taken note of yet."""
+        cycle = min(int(max(0.0, now) // self._run.cycle_seconds), self._run.config.load.cycles - 1)
         self._next = NEVER
         code = "target_killed" if gone.kind == "oom" else "target_died"
         log = self.target.log_path or "its own log"
-        return SoakError(code, cycle=self._run.cycle + 1, why=gone.message, log=log)
+        return SoakError(code, cycle=cycle + 1, why=gone.message, log=log)
 
     # ------------------------------------------------------------------------------------------------ what is known
 
