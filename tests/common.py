@@ -27,6 +27,12 @@ def wait_until(condition: Callable[[], Answer], timeout: float = PATIENCE_S) -> 
     return answer
 
 
+def accepts(port: int) -> bool:
+    """Whether somebody listens on that port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def free_port() -> int:
     """A port on loopback that nobody listens on.
 

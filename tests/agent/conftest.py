@@ -17,7 +17,9 @@ import pytest
 
 import soak_agent
 from soak_probes.agent_client import AgentClient
+from tests.common import PATIENCE_S
 
+WALK_S = 200.0  # for a walk of a second, in hundreds of steps that each wait for their turn on a busy machine
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 
@@ -28,6 +30,15 @@ def find_python(version: str) -> str | None:
     if "{}.{}".format(*sys.version_info) == version:
         return sys.executable
     return shutil.which(f"python{version}")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for an agent, an injector or gdb as long as a busy machine may need."""
+    for place in ("client.CONNECT_TIMEOUT", "attach.PATIENCE", "attach.TOOL_PATIENCE"):
+        monkeypatch.setattr(f"soak_probes.agent_{place}", PATIENCE_S)
+    for place in ("guests.DETACH_PATIENCE", "troughs.PATIENCE", "troughs.MARK_PATIENCE"):
+        monkeypatch.setattr(f"soak.{place}", PATIENCE_S)
 
 
 @pytest.fixture(params=VERSIONS)
@@ -61,7 +72,7 @@ class Guest:
 
     def read(self, **args: Any) -> dict[str, Any]:
         """One reading."""
-        return self.client.request(self.pid, "read", timeout=30, **args)
+        return self.client.request(self.pid, "read", timeout=PATIENCE_S, **args)
 
     def handles(self, kind: str, **args: Any) -> dict[str, int]:
         """Functions of the application's file to how many handles of `kind` were born under them."""

@@ -40,7 +40,7 @@ def test_the_version_is_read_from_the_process(launch: Callable[..., Guest], pyth
         [python, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True, check=True
     )
     assert python_version(guest.pid) == tuple(map(int, said.stdout.split()))
-    sleeper = subprocess.Popen(["/bin/sleep", "60"])
+    sleeper = subprocess.Popen(["/bin/sleep", "600"])
     try:
         assert python_version(sleeper.pid) is None
         with pytest.raises(AttachError, match="runs no Python"):

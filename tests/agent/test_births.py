@@ -32,8 +32,8 @@ KINDS = {
                  "    b = socket.create_connection(a.getsockname())\n    return [a, b, a.accept()[0]]",
                  "[one.close() for one in thing]"),
     "zombie": ("child", "return subprocess.Popen(['/bin/true'])", "thing.wait()"),
-    "child": ("child", "return subprocess.Popen(['/bin/sleep', '60'])", "thing.kill(); thing.wait()"),
-    "fork": ("child", "pid = os.fork()\n    if not pid: time.sleep(60)\n    return pid",
+    "child": ("child", "return subprocess.Popen(['/bin/sleep', '600'])", "thing.kill(); thing.wait()"),
+    "fork": ("child", "pid = os.fork()\n    if not pid: time.sleep(600)\n    return pid",
              "os.kill(thing, 9); os.waitpid(thing, 0)"),
     "thread": ("thread", "thing = threading.Event(); thread = threading.Thread(target=thing.wait); thread.start()"
                "\n    return [thing, thread]", "thing[0].set(); thing[1].join()"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .conftest import Guest
+from .conftest import WALK_S, Guest
 
 FILLING = """
 import collections, functools, sys, weakref
@@ -41,9 +41,9 @@ def test_what_fills_a_container_is_found(launch: Callable[..., Guest], python: s
     """By key in a method, by reading a defaultdict, by append in a module, through a cache: and not who only counts."""
     guest = launch(FILLING, python=python)
     assert guest.line() == "ready"
-    guest.client.holders(guest.pid, ())
+    guest.client.holders(guest.pid, (), deadline=WALK_S)
     assert guest.go() == "more"
-    rows = guest.client.holders(guest.pid, ())["holders"]
+    rows = guest.client.holders(guest.pid, (), deadline=WALK_S)["holders"]
     filled = {row["path"][-1]: [frame[2].rpartition(".")[2] for frame in row["filled_by"]] for row in rows}
     assert filled["dict tasks"] == ["inner"]
     assert filled["collections.defaultdict cookies"] == ["look_up"]

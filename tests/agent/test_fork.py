@@ -9,8 +9,11 @@ from tests.common import wait_until
 
 from .conftest import Guest
 
-PREFORK = """
+# A fork waits for an agent that is answering, but not for ever; here the agent gets the time that a busy machine takes.
+PATIENT = "from _soak_agent import server; server.FORK_PATIENCE = 60.0"
+PREFORK = f"""
 import os, sys, time, warnings
+{PATIENT}
 warnings.simplefilter("error")  # CPython 3.12+ warns about forks in a process with threads
 kept = []
 def culprit():
@@ -22,7 +25,7 @@ for _ in range(3):
     if pid == 0:
         culprit()
         while True:
-            time.sleep(60)
+            time.sleep(600)
     workers.append(pid)
 print(*workers, flush=True)
 sys.stdin.readline()
@@ -92,7 +95,7 @@ def test_spawned_and_executed_pythons_have_an_agent_too(launch: Callable[..., Gu
     import multiprocessing, subprocess, sys, time
     if __name__ == "__main__":
         plain = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.readline()"], stdin=subprocess.PIPE)
-        spawned = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,), daemon=True)
+        spawned = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,), daemon=True)
         spawned.start()
         print(plain.pid, spawned.pid, flush=True)
         sys.stdin.readline()

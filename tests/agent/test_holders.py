@@ -10,7 +10,7 @@ import pytest
 
 from soak_probes.agent_client import AgentError
 
-from .conftest import Guest
+from .conftest import WALK_S, Guest
 
 LEAKING = """
 import collections, sys, threading
@@ -43,7 +43,7 @@ stop("more")
 
 def ask(guest: Guest, *types: str, **more: Any) -> list[tuple[str, int | None, tuple[str, ...]]]:
     """Rows of the reply as tuples."""
-    reply = guest.client.holders(guest.pid, types, **more)
+    reply = guest.client.holders(guest.pid, types, **{"deadline": WALK_S, **more})
     return [(row["type"], row["growth"], tuple(row["path"])) for row in reply["holders"]]
 
 

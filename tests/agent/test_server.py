@@ -16,6 +16,7 @@ import pytest
 
 from soak_agent import wire
 from soak_probes.agent_client import AgentClient, AgentError
+from tests.common import PATIENCE_S
 
 from .conftest import Guest
 
@@ -33,7 +34,7 @@ def guest(launch: Callable[..., Guest]) -> Guest:
 def ask(path: Path, data: bytes) -> bytes:
     """Send bytes, read until the agent closes or a line is complete."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(PATIENCE_S)
         connection.connect(str(path))
         connection.sendall(data)
         received = b""

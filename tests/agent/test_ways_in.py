@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import soak_agent
+from tests.common import wait_until
 
 from .conftest import Guest
 
@@ -199,8 +200,7 @@ def test_detach_leaves_only_what_it_says(launch: Callable[..., Guest], python: s
     remains = guest.client.request(guest.pid, "detach")["remains"]
     assert any("audit hook" in item for item in remains)
     assert any("fork hooks" in item for item in remains)
-    while len(os.listdir(f"/proc/{guest.pid}/task")) > 1:
-        os.sched_yield()
+    wait_until(lambda: len(os.listdir(f"/proc/{guest.pid}/task")) == 1)
     assert guest.go() == "dict 1 4"  # three standard descriptors and the listing itself
     assert guest.client.connect(guest.pid) is None
     assert guest.client.pids() == []

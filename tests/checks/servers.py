@@ -27,12 +27,13 @@ def http_server() -> Iterator[Answers]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            answers.seen.append((self.path, dict(self.headers.items()), body))
-            self.send_response(answers.status)
-            self.send_header("Content-Length", str(len(answers.body)))
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, body = answers.status, answers.body  # as of now: who saw the request come may change them at once
+            answers.seen.append((self.path, dict(self.headers.items()), sent))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(answers.body)
+            self.wfile.write(body)
 
         do_POST = do_GET
 

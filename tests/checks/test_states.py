@@ -9,9 +9,15 @@ from soak.config import Probe
 from soak.states import Period, StateProbes, figures, periods_of, read_probe
 from soak_storage.records import EventRow, Record, SampleRow
 from tests.checks.servers import http_server, redis_server
-from tests.common import wait_until
+from tests.common import PATIENCE_S, wait_until
 
 ALWAYS = Hours(cycle=1e9, quiet=0.0)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that gets no turn for some seconds is not what these tests are about."""
+    monkeypatch.setattr("soak.states.TIMEOUT", PATIENCE_S)
 
 
 def test_a_probe_reads_json_and_redis() -> None:

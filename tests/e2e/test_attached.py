@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.common import PATIENCE_S, free_port, wait_until
+from tests.common import PATIENCE_S, accepts, free_port, wait_until
 
 from .soaking import GUEST, Done, soak, soak_command, write_config
 from .test_restarts import events
@@ -111,9 +111,12 @@ def foreigner(tmp_path: Path) -> Iterator[tuple[int, int]]:
     assert process.stdin is not None
     process.stdin.write(GUEST.read_bytes())
     process.stdin.close()
-    yield process.pid, port
-    process.kill()
-    process.wait()
+    try:
+        wait_until(lambda: accepts(port))
+        yield process.pid, port
+    finally:
+        process.kill()
+        process.wait()
 
 
 def unprivileged(folder: Path, *args: str) -> Done:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from soak_probes import agent_attach
-from tests.common import free_port, wait_until
+from tests.common import accepts, free_port, wait_until
 
 from .soaking import GUEST, soak
 
@@ -49,16 +49,14 @@ def service() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     process.wait()
 
 
-def accepts(port: int) -> bool:
-    """Whether somebody listens there."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def inside(pid: int) -> tuple[int, list[str]]:
-    """Threads and descriptors of a process."""
+    """Threads and descriptors of a process; what is closed while it is looked at is left out."""
     folder = Path(f"/proc/{pid}")
-    return len(list((folder / "task").iterdir())), sorted(str(fd.readlink()) for fd in (folder / "fd").iterdir())
+    links = []
+    for fd in (folder / "fd").iterdir():
+        with suppress(FileNotFoundError):
+            links.append(str(fd.readlink()))
+    return len(list((folder / "task").iterdir())), sorted(links)
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ from typing import Any
 from tests.common import PATIENCE_S, free_port, wait_until
 from tests.e2e.soaking import soak_command, write_config
 
+LONG_S = 2 * PATIENCE_S  # for what takes several processes one after another: a start, an end with its analysis
+
 
 @dataclass
 class Service:
@@ -36,16 +38,16 @@ class Service:
     def listen(self) -> None:
         """Read what comes, as systemd does: a socket that nobody reads is full after ten messages."""
         with contextlib.suppress(OSError):
-            while True:
-                self.heard.append(self.listening.recv(500).decode())
+            while message := self.listening.recv(500):
+                self.heard.append(message.decode())
 
-    def wait_for(self, word: str, timeout: float = PATIENCE_S) -> None:
+    def wait_for(self, word: str, timeout: float = LONG_S) -> None:
         """Until systemd heard it."""
         wait_until(lambda: any(message.startswith(word) for message in self.hear()), timeout)
 
     def status(self) -> dict[str, Any]:
         """What /api/status answers; empty while nothing does."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request("GET", "/api/status")
             told: dict[str, Any] = json.loads(connection.getresponse().read())
@@ -55,15 +57,19 @@ class Service:
             connection.close()
         return told
 
-    def wait_for_phase(self, phase: str, timeout: float = PATIENCE_S) -> None:
-        """Until the daemon is in that phase."""
+    def told(self) -> dict[str, Any]:
+        """What it answers as soon as it does."""
+        return wait_until(self.status)
+
+    def wait_for_phase(self, phase: str, timeout: float = LONG_S) -> None:
+        """Until the daemon is in that phase; of a short run it may be over when it is looked for."""
         wait_until(lambda: self.status().get("phase") == phase, timeout)
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Its log, line by line."""
-        text = (self.folder / "daemon.log").read_text()
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        """Its log, line by line; the last one may not be whole yet."""
+        lines = (self.folder / "daemon.log").read_text().split("\n")[:-1]
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def says(self, text: str) -> bool:
         """Is it in the log?"""

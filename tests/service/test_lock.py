@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from soak.errors import SoakError
 from soak.lock import LockPart, StoreLock
 from soak_storage import Store, open_store
+from tests.common import wait_until
 
 HOLD = """
 import sys, time
@@ -18,7 +20,7 @@ from soak.lock import StoreLock
 from soak_storage import open_store
 with open_store(sys.argv[1]) as store, StoreLock(store, "here", "orders-api"):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -66,11 +68,19 @@ def _lost_with_its_session(one: Store, two: Store) -> None:
         assert not lock.keep()
         with two.engine.connect() as other:
             other.exec_driver_sql(end_it)
-        assert lock.keep() and not lock.keep()
+        wait_until(lock.keep)  # a session that was told to end does so some time later
+        assert not lock.keep()
         with two.engine.connect() as other:
             other.exec_driver_sql(end_it)
         told: list[str] = []
         part = LockPart(lock, lambda: told.append("lost"))
-        with StoreLock(two, "here", "orders-api"):
+        with ExitStack() as taken:
+
+            def take() -> bool:
+                with suppress(SoakError):
+                    return bool(taken.enter_context(StoreLock(two, "here", "orders-api")))
+                return False
+
+            wait_until(take)
             part.loop(0.0)
         assert told == ["lost"]

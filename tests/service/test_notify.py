@@ -12,6 +12,7 @@ import pytest
 from soak.heartbeat import Heartbeat
 from soak.notify import Notifier
 from soak.standing import Patience, Standing
+from tests.common import PATIENCE_S
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def heard(tmp_path: Path) -> Iterator[socket.socket]:
     """A socket as systemd opens one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))
-        listening.settimeout(5)
+        listening.settimeout(PATIENCE_S)
         yield listening
 
 
@@ -45,7 +46,7 @@ def test_an_abstract_socket_is_understood() -> None:
     """@name stands for a leading zero byte."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(f"\0soak-test-{os.getpid()}")
-        listening.settimeout(5)
+        listening.settimeout(PATIENCE_S)
         Notifier({"NOTIFY_SOCKET": f"@soak-test-{os.getpid()}"}).ready()
         assert listening.recv(100) == b"READY=1"
 

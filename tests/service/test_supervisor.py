@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 import pytest
 
@@ -63,19 +62,20 @@ def test_a_part_that_fails_is_started_again_and_that_is_said(where: str, caplog:
 def test_pauses_grow() -> None:
     """Failures in a row are answered by longer and longer pauses; the part is broken meanwhile, and says so."""
     part = Flaky(failures=100)
-    supervised = Supervised(part, pauses=(0.0, 0.0, 60.0))
+    supervised = Supervised(part, pauses=(0.0, 0.0, 3600.0))
     supervised.start()
     wait_until(lambda: supervised.restarts == 3)
     assert supervised.error == "broken in loop"
-    began = time.monotonic()
     supervised.stop()
-    assert supervised.join(30) and time.monotonic() - began < 30  # nobody waits for the minute
+    assert supervised.join(PATIENCE_S)  # nobody waits for the hour
 
 
 def test_a_shutdown_that_fails_is_survived(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and the thread ends."""
-    supervised = Supervised(Flaky(failures=1, fail_in="shutdown"))
+    part = Flaky(failures=1, fail_in="shutdown")
+    supervised = Supervised(part)
     supervised.start()
+    assert part.looped.wait(PATIENCE_S)  # one that is asked to end before it began has nothing to shut down
     supervised.stop()
     assert supervised.join(PATIENCE_S)
     assert "did not end in order" in caplog.text
@@ -102,7 +102,7 @@ def test_one_that_hangs_does_not_hold_up_the_end() -> None:
         name = "stuck"
 
         def loop(self, now: float) -> float:
-            release.wait(PATIENCE_S)
+            release.wait()
             return 1.0
 
     calm = Flaky()
@@ -110,7 +110,6 @@ def test_one_that_hangs_does_not_hold_up_the_end() -> None:
     supervisor.start()
     assert calm.looped.wait(PATIENCE_S)
     assert set(supervisor.states()) == {"stuck", "flaky"}
-    began = time.monotonic()
-    supervisor.stop(0.2)
-    assert time.monotonic() - began < 20 and calm.calls[-1] == "shutdown"
+    supervisor.stop(0.2)  # it returns, though one has not ended
+    wait_until(lambda: calm.calls[-1] == "shutdown")
     release.set()

@@ -13,7 +13,7 @@ import pytest
 from soak.config import Target as TargetSettings
 from soak.target import TargetProcess
 from soak_probes import start_time_of
-from tests.common import wait_until
+from tests.common import PATIENCE_S, wait_until
 
 Launch = Callable[..., TargetProcess]
 
@@ -35,7 +35,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
     def make(code: str | tuple[str, ...], *, start: bool = True, environ: Any = None, **settings: Any) -> TargetProcess:
         command = code if isinstance(code, tuple) else python(code)
-        settings = {"cwd": tmp_path, "stop_timeout": 5.0, "startup_timeout": 10.0, **settings}
+        settings = {"cwd": tmp_path, "stop_timeout": PATIENCE_S, "startup_timeout": PATIENCE_S, **settings}
         made.append(TargetProcess(TargetSettings(command=command, **settings), environ=environ))
         if start:
             made[-1].start(tmp_path / "run", {})

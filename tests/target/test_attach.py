@@ -16,10 +16,10 @@ from soak.config import Target as TargetSettings
 from soak.errors import SoakError
 from soak_probes import start_time_of
 from soak_probes.find import Finder
-from tests.common import free_port, wait_until
+from tests.common import PATIENCE_S, free_port, wait_until
 from tests.target.conftest import gone
 
-SERVE = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print(1); time.sleep(60)"
+SERVE = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print(1); time.sleep(600)"
 
 
 @pytest.fixture
@@ -217,6 +217,7 @@ def test_by_container_name(
     for engine in ("docker", "podman"):
         (folder / engine).chmod(0o755)
     monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr("soak.attach._ENGINE_TIMEOUT", PATIENCE_S)
     host.add(50, 1, "app", f"/machine.slice/libpod-{ID}.scope")
     assert host.find(container="web") == [50]
     with pytest.raises(SoakError, match=re.escape("docker and podman do not know it")):

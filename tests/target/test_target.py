@@ -17,7 +17,7 @@ from soak.launch.ending import Exit, signal_name
 from soak.launch.logfile import TargetLog
 from soak.target import AttachedTarget, TargetProcess, make_target
 from soak_probes import ProcessTree, start_time_of
-from tests.common import free_port, wait_until
+from tests.common import accepts, free_port, wait_until
 from tests.target.conftest import Launch, gone, said
 
 SERVER = """
@@ -29,7 +29,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 print("listening")
 http.server.HTTPServer(("127.0.0.1", {port}), Handler).serve_forever()
 """
-SLEEP = "import time; print('up'); time.sleep(60)"
+SLEEP = "import time; print('up'); time.sleep(600)"
 
 
 def test_ready_when_the_path_answers(launch: Launch) -> None:
@@ -68,7 +68,7 @@ def test_a_wrong_port_is_not_ready(launch: Launch) -> None:
         target.wait_ready()
     port = free_port()
     target = launch(SERVER.format(port=port), url=f"http://127.0.0.1:{free_port()}", startup_timeout=0.2)
-    said(target)
+    wait_until(lambda: accepts(port))
     with pytest.raises(SoakError, match=f"accepts no connection; it listens on port {port}"):
         target.wait_ready()
 
@@ -104,9 +104,13 @@ def test_death_while_starting(launch: Launch, code: str, why: str) -> None:
 
 
 def test_without_a_url_it_must_live_for_a_moment(launch: Launch) -> None:
-    """Nothing can be asked; but one that ends at once is told."""
+    """Nothing can be asked: at first it is not ready, after half a second it is; but one that has ended is told."""
+    target = launch(SLEEP)
+    assert not target.ready(0.0) and target.ready(0.5)
+    ended = launch("")
+    wait_until(lambda: ended.poll() is not None)
     with pytest.raises(SoakError, match="exit code 0"):
-        launch("").wait_ready()
+        ended.wait_ready()
 
 
 @pytest.mark.parametrize(
@@ -232,16 +236,23 @@ def test_signals_without_a_name() -> None:
 
 
 def test_stop_is_polite_first(launch: Launch) -> None:
-    """SIGTERM reaches the whole group, and a handler may finish its work."""
+    """SIGTERM reaches the whole group, and a handler may finish its work.
+
+    The first process waits for the other: once it has ended, what is left is asked again and soon killed.
+    """
     target = launch(
         """
         import os, signal, sys, time
         def leave(*_):
-            print("left", os.getpid() == leader); sys.exit(0)
-        leader = os.getpid()
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if child:
+                os.waitpid(child, 0)
+            print("left", bool(child)); sys.exit(0)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        child = os.fork()
         signal.signal(signal.SIGTERM, leave)
-        os.fork()
-        print("up"); time.sleep(60)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        print("up"); time.sleep(600)
         """
     )
     said(target, 2)
@@ -256,7 +267,7 @@ def test_stop_is_polite_first(launch: Launch) -> None:
 def test_stop_kills_what_does_not_listen(launch: Launch) -> None:
     """It ignores SIGTERM: killed after stop_timeout."""
     target = launch(
-        "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)", stop_timeout=0.2
+        "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(600)", stop_timeout=0.2
     )
     said(target)
     target.stop()
@@ -331,10 +342,10 @@ def test_daemonised_orphans_are_seen_and_ended(launch: Launch) -> None:
         if os.fork() == 0:
             os.setsid()
             if os.fork() == 0:
-                print(os.getpid()); time.sleep(60)
+                print(os.getpid()); time.sleep(600)
             os._exit(0)
         os.wait()
-        time.sleep(60)
+        time.sleep(600)
         """
     )
     orphan = int(said(target)[0])

@@ -1,6 +1,7 @@
 """A tiny HTTP guest, standard library only: leaks, dies or stays clean as its environment says.
 
-PORT: where to listen. LEAK: bytes kept per request. DIE_AFTER: exit with 7 so many seconds after the first /work.
+PORT: where to listen. LEAK: bytes kept per request. DIE_AFTER: exit with 7 so many seconds after the first /work,
+but with DIE_ONCE, a file that is made then, only where that is not there yet.
 CLOSE_AFTER: live on, but close the listening socket so many seconds after the first /work.
 """
 
@@ -35,6 +36,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def die():
+    if "DIE_ONCE" in os.environ:
+        open(os.environ["DIE_ONCE"], "w").close()
+    os._exit(7)
+
+
 def later(seconds, act, *args):
     BEGUN.wait()
     time.sleep(seconds)
@@ -42,8 +49,8 @@ def later(seconds, act, *args):
 
 
 if __name__ == "__main__":
-    if "DIE_AFTER" in os.environ:
-        threading.Thread(target=later, args=(float(os.environ["DIE_AFTER"]), os._exit, 7), daemon=True).start()
+    if "DIE_AFTER" in os.environ and not os.path.exists(os.environ.get("DIE_ONCE", "")):
+        threading.Thread(target=later, args=(float(os.environ["DIE_AFTER"]), die), daemon=True).start()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
     server.daemon_threads = True
     if "CLOSE_AFTER" in os.environ:
