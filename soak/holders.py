@@ -17,8 +17,9 @@ LEAST_GROWTH = 10  # instances more than in the first reading
 class HolderAsker:
     """Remembers what of each type was there first, and asks for the holders of what has grown since."""
 
-    def __init__(self, client: AgentClient) -> None:
+    def __init__(self, client: AgentClient, longest_pause: float | None = None) -> None:
         self._client = client
+        self._longest_pause = longest_pause  # ms
         self._first: dict[int, dict[str, int]] = {}
         self._last: dict[int, dict[str, int]] = {}
 
@@ -37,7 +38,7 @@ class HolderAsker:
         """Who holds what has grown, an event for each process."""
         for process in processes[:MOST_PROCESSES]:
             answer = self._ask(process.pid, self._grown(process.pid))
-            if answer and answer.get("holders"):
+            if answer is not None:
                 detail = {key: answer[key] for key in ("holders", "late", "pause_ms")}
                 yield EventRow("holders", t, t, {"process": process.label, **detail}, key=process.label)
 
@@ -50,6 +51,6 @@ class HolderAsker:
     def _ask(self, pid: int, types: Sequence[str]) -> dict[str, Any] | None:
         """The answer; None when there is none: a finding without its holder is still a finding."""
         try:
-            return self._client.holders(pid, types)
+            return self._client.holders(pid, types, longest_pause=self._longest_pause)
         except AgentError:
             return None

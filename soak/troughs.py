@@ -55,7 +55,7 @@ class TroughReader:
         self._config = config
         self._known: dict[tuple[int, int], dict[str, Any]] = {}  # hello by pid and start time
         self.suspects = Suspects()
-        self._holders = HolderAsker(self.client) if config.holders else None
+        self._holders = HolderAsker(self.client, config.longest_pause) if config.holders else None
         self._rows: queue.SimpleQueue[Record] = queue.SimpleQueue()
         self._silent: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()  # from the thread that asks
         self._thread: threading.Thread | None = None
@@ -143,7 +143,7 @@ class TroughReader:
                 return  # a total without one of its parts would be a fall that never was: the gap says nothing at all
             self._note_restart(process, answer.get("heap_restarts", 0), moment)
             answer.update(allocators(answer.get("native") or {}))
-            self._rows.put(reading_row(answer, process, moment, collected=self._config.collect))
+            self._rows.put(reading_row(answer, process, moment))
             self.suspects.note(process.pid, moment.cycle, answer)
             if self._holders is not None:
                 self._holders.note(process.pid, answer.get("types", ()))
@@ -171,6 +171,7 @@ class TroughReader:
                 "read",
                 timeout=PATIENCE,
                 collect=self._config.collect,
+                longest_pause=self._config.longest_pause,
                 trim=self._config.trim,
                 cycle=moment.cycle,
                 top=TOP_SITES,
@@ -203,7 +204,7 @@ def allocators(native: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def reading_row(answer: Mapping[str, Any], process: Process, moment: Moment, *, collected: bool) -> ReadingRow:
+def reading_row(answer: Mapping[str, Any], process: Process, moment: Moment) -> ReadingRow:
     """One agent's answer as the store wants it; the pauses one by one go into `detail`."""
     return ReadingRow(
         t=moment.t,
@@ -212,7 +213,7 @@ def reading_row(answer: Mapping[str, Any], process: Process, moment: Moment, *, 
         segment=moment.segment,
         agent_mode=str(answer.get("mode", "off")),
         frames=answer.get("frames"),
-        collected=collected,
+        collected=answer.get("collected") is not None,
         pause_ms=answer.get("pause_ms"),
         traced_bytes=answer.get("traced_bytes"),
         agent_bytes=answer.get("agent_bytes"),

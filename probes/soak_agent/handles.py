@@ -12,7 +12,7 @@ import sys
 from .proc import inode_of, orphans, own_children, size_of, sort_of, tcp_states
 from .stacks import OWN, frame_stack, frames_of
 from .stdlib import load
-from .tasks import code_of, living_tasks, waiting_at
+from .tasks import code_of, waiting_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,15 +80,17 @@ class Handles:
         self.children: dict[tuple[int, int], Chain] = {}
         self.baseline: dict[int, int] = {}
 
-    def read(self, own_inodes: set[int], own_threads: set[int], top: int) -> tuple[list[dict[str, Any]], list[str]]:
-        """Groups of living handles, and what could not be read."""
+    def read(
+        self, own_inodes: set[int], own_threads: set[int], top: int, tasks: list[Any]
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """Groups of living handles, and what could not be read; `tasks` are those of asyncio that live."""
         groups = Groups(self.births.clock())
         warnings: list[str] = []
         parts: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
             ("descriptors", self._descriptors, (own_inodes,)),
             ("children", self._children, ()),
             ("threads", self._threads, (own_threads,)),
-            ("tasks", self._tasks, ()),
+            ("tasks", self._tasks, (tasks,)),
             ("temporary files", self._tmp_files, ()),
         )
         for name, part, more in parts:
@@ -231,9 +233,9 @@ class Handles:
             if key not in living:
                 self.births.threads.pop(key, None)
 
-    def _tasks(self, groups: Groups) -> None:
+    def _tasks(self, groups: Groups, tasks: list[Any]) -> None:
         living = set()
-        for task in living_tasks():
+        for task in tasks:
             living.add(id(task))
             coroutine = getattr(task, "_coro", None) or task.get_coro()
             born = self.births.tasks.get(id(task))

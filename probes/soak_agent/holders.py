@@ -13,11 +13,13 @@ import sys
 from .fillers import fillers, wrapped
 from .names import type_name
 from .stacks import OWN
-from .stdlib import load, private
+from .stdlib import load, original, private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from .stretches import Stretches
 
 DEADLINE = 2.0  # s for one request
 PER_TYPE = 2  # newest instances followed
@@ -46,13 +48,12 @@ class Edges:
     Frames are none while `frames` is False: what a running function holds, a module mostly holds as well.
     """
 
-    def __init__(self, ours: set[int], deadline: float) -> None:
-        time = load("time")
-        self.clock, self.sleep = time.perf_counter, time.sleep
+    def __init__(self, ours: set[int], deadline: float, stretches: Stretches) -> None:
+        self.sleep = original("time", "sleep")
         self.referrers = load("gc").get_referrers
         self.ours = ours
         self.deadline = deadline
-        self.pause = 0.0
+        self.stretches = stretches
         self.frames = False
 
     def collect(self) -> int:
@@ -62,11 +63,10 @@ class Edges:
     def get_referrers(self, *objects: Any) -> list[Any]:
         """Roots alone when there is one, else the BRANCHES largest; Late after the deadline."""
         self.sleep(BREATH)
-        begun = self.clock()
-        if begun > self.deadline:
+        if self.stretches.clock() > self.deadline:
             raise Late
-        found = self.referrers(*objects)
-        self.pause = max(self.pause, self.clock() - begun)
+        # The very tuple goes on: gc leaves that one out of what it finds, and a second one would be a referrer itself.
+        found = self.stretches.run("holders", lambda: self.referrers(*objects))
         found = [item for item in found if id(item) not in self.ours and self._lasts(item)]
         roots = [item for item in found if is_root(item)]
         if roots:
@@ -130,19 +130,20 @@ class Holders:
         self.containers = {dict, list, set, collections.deque, collections.defaultdict, collections.OrderedDict}
         self.objects = load("gc").get_objects
 
-    def read(self, request: dict[str, Any], ours: set[int]) -> dict[str, Any]:
+    def read(self, request: dict[str, Any], ours: set[int], stretches: Stretches) -> dict[str, Any]:
         """Chains for the types named in `types` and for what has grown since the last call, within `deadline` seconds.
 
-        Raises OSError when objgraph is not at the path given as `objgraph`.
+        None where one pass over all objects would take longer than a stretch may. Raises OSError when objgraph is not
+        at the path given as `objgraph`.
         """
         graph = private("_soak_objgraph", str(request["objgraph"]), UNUSED)
-        seconds = float(request.get("deadline", DEADLINE))
-        edges = Edges(ours | passing() | {id(self.__dict__), id(self.sizes)}, load("time").perf_counter() + seconds)
+        ends = stretches.clock() + float(request.get("deadline", DEADLINE))
+        edges = Edges(ours | passing() | {id(self.__dict__), id(self.sizes)}, ends, stretches)
         graph.gc = edges
         late = False
         rows: list[dict[str, Any]] = []
         try:
-            for kind, item, growth in self._wanted(set(request.get("types", ()))):
+            for kind, item, growth in self._wanted(set(request.get("types", ())), stretches):
                 if id(item) not in ours:
                     chain = _chain(graph, edges, item)
                     if len(chain) < 2 or _is_weak(item):  # nothing that lasts holds it
@@ -151,26 +152,34 @@ class Holders:
                     rows.append({"type": kind, "growth": growth, "path": path, "filled_by": filled_by(chain)})
         except Late:
             late = True
-        return {"holders": rows, "late": late, "pause_ms": edges.pause * 1e3}
+        return {"holders": rows, "late": late, "pause_ms": max(stretches.seconds.values(), default=0.0) * 1e3}
 
-    def _wanted(self, types: set[str]) -> list[tuple[str, Any, int | None]]:
+    def _wanted(self, types: set[str], stretches: Stretches) -> list[tuple[str, Any, int | None]]:
         """The newest instances of the types, and the containers that have grown most, largest growth first."""
-        objects = self.objects()
-        kinds = {kind: type_name(kind) for kind in set(map(type, objects)) if type_name(kind) in types}
-        instances = list(self.compress(objects, map(kinds.__contains__, map(type, objects))))
-        containers = list(self.compress(objects, map(self.containers.__contains__, map(type, objects))))
-        del objects
-        grown = self._grown(containers)
+        kinds: dict[type, str] = {}
         newest: dict[type, list[Any]] = {}
-        for item in reversed(instances):
-            kept = newest.setdefault(type(item), [])
-            if len(kept) < PER_TYPE:
-                kept.append(item)
-        wanted: list[tuple[str, Any, int | None]] = [(type_name(type(item)), item, growth) for growth, item in grown]
-        return wanted + [(kinds[kind], item, None) for kind, items in newest.items() for item in items]
+        large: list[Any] = []
 
-    def _grown(self, containers: list[Any]) -> list[tuple[int, Any]]:
-        large = list(self.compress(containers, map(LARGE.__lt__, map(len, containers))))
+        def look(piece: list[Any]) -> None:
+            for kind in set(map(type, piece)).difference(kinds):
+                kinds[kind] = type_name(kind)
+                if kinds[kind] in types:
+                    newest[kind] = []
+            for item in self.compress(reversed(piece), map(newest.__contains__, map(type, reversed(piece)))):
+                if len(newest[type(item)]) < PER_TYPE:
+                    newest[type(item)].append(item)
+            containers = list(self.compress(piece, map(self.containers.__contains__, map(type, piece))))
+            large.extend(self.compress(containers, map(LARGE.__lt__, map(len, containers))))
+
+        objects = stretches.run("objects", self.objects)
+        living = len(objects)
+        stretches.slices("types", objects, look)
+        wanted: list[tuple[str, Any, int | None]] = []
+        wanted += [(type_name(type(item)), item, growth) for growth, item in self._grown(large)]
+        wanted += [(kinds[kind], item, None) for kind, items in newest.items() for item in items]
+        return wanted if stretches.fits("holders", living) else []
+
+    def _grown(self, large: list[Any]) -> list[tuple[int, Any]]:
         large.sort(key=len, reverse=True)
         before, self.sizes = self.sizes, {id(item): len(item) for item in large[:WATCHED]}
         if not before:

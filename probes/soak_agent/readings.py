@@ -12,6 +12,7 @@ from .holders import Holders
 from .names import Names, type_name
 from .native import Native
 from .stdlib import load
+from .stretches import Stretches
 from .tasks import living_tasks
 
 TYPE_CHECKING = False
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from .server import Server
 
 TOP = 60  # stacks sent by size, and as many by growth
-SLICE = 50_000  # objects counted while no other thread runs: 5 ms
+YOUNG = 1  # the generations below the last
+FREELY = 0.05  # s: a full collection that takes longer is done only when there are more objects than before
+GREW = 1.005  # by how much more: what was made and died meanwhile is some thousandths of a large heap
 TYPES = 200  # types sent by count, and as many by growth
 BASELINE_FLOOR = 512  # bytes: smaller sites count as nothing in the first reading
 HANDLE_GROUPS = 40  # stacks sent for each kind of handle, by count and by growth
+LEFT_OUT = "left out, it would hold the target longer than agent.longest_pause"
 
 
 class Readings:
@@ -38,7 +42,9 @@ class Readings:
         self.server = server
         self.main_ident = main_ident
         self.gc = load("gc")
-        self.clock = load("time").perf_counter
+        self.stretches = Stretches()
+        self.living: int | None = None  # objects of the last census
+        self.floor: int | None = None  # the fewest there were since the last full collection
         self.count_elements = load("_collections")._count_elements
         self.handles = Handles(births)
         self.holders = Holders()
@@ -50,27 +56,29 @@ class Readings:
     def read(self, request: dict[str, Any]) -> dict[str, Any]:
         """One reading of everything; `collect` runs one gc.collect() first, `top` bounds the stacks sent.
 
-        What the allocators hold is read before the reading itself borrows memory; `trim` is of `native`.
+        What the allocators hold is read before the reading itself borrows memory; `trim` is of `native`. With
+        `longest_pause` (ms) parts that would hold the target's threads longer in one go are left out, with a warning.
         """
-        pauses: dict[str, float] = {}
         warnings: list[str] = []
-        collected = self._timed(pauses, "gc_collect", self.gc.collect) if request.get("collect", True) else None
+        pauses = self._begin(request)
+        collected = self._collect(warnings) if request.get("collect", True) else None
         native = self.native(request) if request.get("native", True) else None
-        counts = self._count_types(pauses)
-        sites, traced, own = self._sites(int(request.get("top", TOP)), pauses, warnings)
+        counts = self._count_types(warnings)
+        sites, traced, own = self._sites(int(request.get("top", TOP)), warnings)
         cycle = request.get("cycle")
         if isinstance(cycle, int):
             self.heap.mark(cycle + 1)
         inodes = set(self.server.inodes.values())
-        groups, failed = self.handles.read(inodes, {self.main_ident, *OWN_THREADS}, HANDLE_GROUPS)
+        tasks = living_tasks(self.stretches)
+        groups, failed = self.handles.read(inodes, {self.main_ident, *OWN_THREADS}, HANDLE_GROUPS, tasks)
         tmp_files, tmp_bytes = self.handles.tmp_totals()
         return {
             "mode": self.heap.name, "frames": self.heap.frames, "traced_bytes": traced,
-            "agent_bytes": own, "gc_objects": sum(counts.values()),
+            "agent_bytes": own, "gc_objects": self.living,
             "allocated_blocks": sys.getallocatedblocks(),
             "collected": collected,
-            "uncollectable": len(self.gc.garbage), "tasks": len(living_tasks()),
-            "threads": max(1, len(sys._current_frames()) - 1), "pause_ms": max(pauses.values()) * 1e3,
+            "uncollectable": len(self.gc.garbage), "tasks": len(tasks),
+            "threads": max(1, len(sys._current_frames()) - 1), "pause_ms": max(pauses.values(), default=0.0) * 1e3,
             "pauses_ms": {name: seconds * 1e3 for name, seconds in pauses.items()}, "sites": sites,
             "types": self._types(counts, int(request.get("types", TYPES))), "handles": groups,
             "tmp_files": tmp_files, "tmp_bytes": tmp_bytes, "warnings": warnings + failed, "native": native,
@@ -85,27 +93,51 @@ class Readings:
             "births": self.births.cost(), "heap": self.heap.cost(),
         }  # fmt: skip
 
-    def _timed(self, pauses: dict[str, float], name: str, act: Any, *args: Any) -> Any:
-        begun = self.clock()
-        result = act(*args)
-        pauses[name] = self.clock() - begun
-        return result
+    def _begin(self, request: dict[str, Any]) -> dict[str, float]:
+        """The limit of this reading; gives the table of its pauses, in seconds by part."""
+        longest = request.get("longest_pause")
+        self.stretches.begin(None if longest is None else float(longest))
+        return self.stretches.seconds
 
-    def _count_types(self, pauses: dict[str, float]) -> dict[type, int]:
+    def _expected(self) -> int:
+        """How many objects the collector has, by the last census; before the first, no more than there are blocks."""
+        return sys.getallocatedblocks() if self.living is None else self.living
+
+    def _collect(self, warnings: list[str]) -> int | None:
+        """One full collection; None where it would take long and was not needed, or would take too long.
+
+        It is not needed while there are no more objects than after the last one, or than there ever were since: what
+        is garbage among them does not look like growth then.
+        """
+        stretches, expected = self.stretches, self._expected()
+        if stretches.foreseen("gc_collect", expected) > min(stretches.longest or FREELY, FREELY):
+            stretches.run("gc_young", self.gc.collect, YOUNG)
+            fits = stretches.fits("objects", expected)
+            living = len(stretches.run("objects", self.gc.get_objects)) if fits else expected
+            if not stretches.fits("gc_collect", living):
+                warnings.append(f"garbage {LEFT_OUT}: cycles of it look like growth until Python collects them itself")
+                return None
+            self.floor = living if self.floor is None else min(living, self.floor)
+            if stretches.foreseen("gc_collect", living) > FREELY and living <= self.floor * GREW:
+                return None
+        collected: int = stretches.run("gc_collect", self.gc.collect)
+        return collected
+
+    def _count_types(self, warnings: list[str]) -> dict[type, int]:
         """Living gc objects by type: listed at once, counted in slices between which other threads have their turns."""
         counts: dict[type, int] = {}
-        objects = self._timed(pauses, "objects", self.gc.get_objects)
-        longest = 0.0
-        while objects:
-            self._timed(pauses, "types", self._count_last, objects, counts)
-            longest = max(longest, pauses["types"])
-        pauses["types"] = longest
+        if not self.stretches.fits("objects", self._expected()):
+            self.living = None
+            warnings.append(f"types {LEFT_OUT}")
+            return counts
+        objects = self.stretches.run("objects", self.gc.get_objects)
+        self.living = len(objects)
+        if "gc_collect" in self.stretches.seconds:
+            self.floor = self.living
+        for part in ("gc_collect", "objects"):
+            self.stretches.learn(part, self.living)
+        self.stretches.slices("types", objects, lambda piece: self.count_elements(counts, map(type, piece)))
         return counts
-
-    def _count_last(self, objects: list[Any], counts: dict[type, int]) -> None:
-        """Count the last SLICE of `objects` and let go of them."""
-        self.count_elements(counts, map(type, objects[-SLICE:]))
-        del objects[-SLICE:]
 
     def _types(self, counts: dict[type, int], top: int) -> list[dict[str, Any]]:
         named: dict[str, int] = {}
@@ -120,13 +152,15 @@ class Readings:
         chosen.update(sorted(named, key=lambda name: before.get(name, 0) - named[name])[:top])
         return [{"type": name, "count": named[name]} for name in sorted(chosen, key=lambda name: -named[name])]
 
-    def _sites(self, top: int, pauses: dict[str, float], warnings: list[str]) -> tuple[list[dict[str, Any]], Any, int]:
-        short = room_for(self.heap.blocks() * TRACE_BYTES)
-        if short:
-            warnings.append(f"heap not read: {short}")
+    def _sites(self, top: int, warnings: list[str]) -> tuple[list[dict[str, Any]], Any, int]:
+        blocks = self.heap.blocks()
+        short = room_for(blocks * TRACE_BYTES)
+        if short or not self.stretches.fits("heap", blocks):
+            warnings.append(f"heap not read: {short}" if short else f"heap {LEFT_OUT}")
             return [], None, 0
         traced, own, sites = self.heap.read()
-        pauses["heap"] = self.heap.pause
+        self.stretches.seconds["heap"] = self.stretches.worked["heap"] = self.heap.pause
+        self.stretches.learn("heap", blocks)
         if not self.baseline:
             self.baseline = {hash(site[2]): site[0] for site in sites if site[0] >= BASELINE_FLOOR} or {0: 0}
         before = self.baseline
@@ -143,9 +177,12 @@ class Readings:
 
     def who_holds(self, request: dict[str, Any]) -> dict[str, Any]:
         """Retention paths: see `Holders.read`; our own tables are not the target's."""
-        tables = (self, self.births, self.handles, self.names, self.server, self.holders)
+        self._begin(request)
+        if not self.stretches.fits("objects", self._expected()):
+            return {"holders": [], "late": False, "pause_ms": 0.0}
+        tables = (self, self.births, self.handles, self.names, self.server, self.holders, self.stretches)
         ours = {id(value) for table in tables for value in (table, vars(table), *vars(table).values())}
-        return self.holders.read(request, ours)
+        return self.holders.read(request, ours, self.stretches)
 
     def native(self, request: dict[str, Any]) -> dict[str, Any]:
         """What malloc holds: see `Native.read`; free pages are given back only when `trim` asks for it."""

@@ -10,11 +10,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .stretches import Stretches
+
 AWAITS = 64  # coroutines deep, at most
 
 
-def living_tasks() -> list[Any]:
-    """Unfinished asyncio tasks of all loops and threads."""
+def living_tasks(stretches: Stretches) -> list[Any]:
+    """Unfinished asyncio tasks of all loops and threads; looking for the loops is one of the `stretches`."""
     tasks = sys.modules.get("asyncio.tasks")
     if tasks is None:
         return []
@@ -23,19 +25,26 @@ def living_tasks() -> list[Any]:
     found = [reference() for reference in list(getattr(weak, "data", ()))]
     found.extend(list(getattr(tasks, "_eager_tasks", ())))
     if sys.version_info >= (3, 14):
-        for loop in _loops():
+        for loop in _loops(stretches):
             found.extend(load("_asyncio").all_tasks(loop))
     unique = {id(task): task for task in found if task is not None}
     return [task for task in unique.values() if not task.done()]
 
 
-def _loops() -> list[Any]:
+def _loops(stretches: Stretches) -> list[Any]:
     """Every event loop there is, by looking through all objects: no registry knows them."""
     base = getattr(sys.modules.get("asyncio.events"), "AbstractEventLoop", None)
-    objects = load("gc").get_objects()
     mro = type.__dict__["__mro__"].__get__
-    kinds = {kind for kind in set(map(type, objects)) if base in mro(kind)}
-    return list(load("itertools").compress(objects, map(kinds.__contains__, map(type, objects))))
+    compress = load("itertools").compress
+    kinds: dict[type, bool] = {}
+    found: list[Any] = []
+
+    def look(piece: list[Any]) -> None:
+        kinds.update((kind, base in mro(kind)) for kind in set(map(type, piece)).difference(kinds))
+        found.extend(compress(piece, map(kinds.__getitem__, map(type, piece))))
+
+    stretches.slices("loops", stretches.run("objects", load("gc").get_objects), look)
+    return found
 
 
 def code_of(coroutine: Any) -> tuple[str, int, str] | None:

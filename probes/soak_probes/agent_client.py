@@ -128,17 +128,26 @@ class AgentClient:
         assert exchange.reply is not None
         return exchange.reply
 
-    def holders(self, pid: int, types: Sequence[str], deadline: float = 2.0) -> dict[str, Any]:
+    def holders(
+        self, pid: int, types: Sequence[str], deadline: float = 2.0, longest_pause: float | None = None
+    ) -> dict[str, Any]:
         """Who holds the newest instances of `types` and the containers that have grown since the last call.
 
         Answers {"holders": [{"type", "growth": items or None, "path": [root, ..., what is held]}], "late", "pause_ms"};
-        the walk stops after `deadline` seconds. Raises AgentError, also when objgraph is not installed beside soak.
+        the walk stops after `deadline` seconds, and is left out where one pass over all objects would take more than
+        `longest_pause` ms. Raises AgentError, also when objgraph is not installed beside soak.
         """
         found = importlib.util.find_spec("objgraph")
         if found is None or found.origin is None:
             raise AgentError("objgraph is not installed")
         return self.request(
-            pid, "holders", timeout=deadline + 10.0, types=list(types), deadline=deadline, objgraph=found.origin
+            pid,
+            "holders",
+            timeout=deadline + 10.0,
+            types=list(types),
+            deadline=deadline,
+            longest_pause=longest_pause,
+            objgraph=found.origin,
         )
 
     def drop(self, pid: int) -> None:

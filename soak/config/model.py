@@ -66,6 +66,11 @@ class AgentConfig:
     heap: str = key(Choice(("auto", "sampler", "tracemalloc", "off")), "how allocation sites are found", default="auto")
     frames: int = key(Number(1, 100, whole=True), "of tracemalloc: its cost grows steeply with them", default=1)
     collect: bool = key(Flag(), "one garbage collection (Python, Node) before the reading in each trough", default=True)
+    longest_pause: float | None = key(
+        Duration(0.001, scale=1000.0),
+        "what would hold the target's threads longer in one go is left out: garbage collection, types, holders",
+        default_text="no limit",
+    )
     native: bool = key(Flag(), "sample malloc and mmap too (targets that soak starts)", default=False)
     trim: bool = key(
         Flag(), "malloc_trim() in each trough: what rss falls by was held by the allocator, not leaked", default=False

@@ -76,7 +76,7 @@ class Confirmation:
             answer = self._ask(process.pid, "read", collect=True, native=False, top=TOP_SITES)
             if answer is not None and landed:
                 moment = Moment(run.now, run.config.load.cycles, run.segment)
-                yield replace(reading_row(answer, process, moment, collected=True), phase="confirm")
+                yield replace(reading_row(answer, process, moment), phase="confirm")
         frames = f"{self._window.frames} frame{'s' if self._window.frames > 1 else ''}"
         note = f"after the last cycle {landed} requests were sent under tracemalloc ({frames}) to confirm the places"
         yield EventRow("agent", began, run.now, {"note": note, "confirmation": {"landed": landed}})

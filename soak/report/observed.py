@@ -15,7 +15,7 @@ PARTS = ("thread", "births", "heap")
 def observer_part(data: RunData) -> dict[str, Any]:
     """The observer of the report; `target_cpu_ratio` is null where no agent could tell."""
     _, held = data.agent_bytes
-    pauses = [reading.pause_ms for reading in data.readings if reading.pause_ms is not None]
+    pauses = pauses_ms(data)
     measured: dict[str, Any] = {}
     for event in data.of_kind("observer"):
         measured.update(event.detail)
@@ -23,12 +23,25 @@ def observer_part(data: RunData) -> dict[str, Any]:
         "heap": data.agent_mode,
         "target_cpu_ratio": cpu_ratio(data.judged_readings),
         "target_bytes": float(held.max()) if held.size else None,
-        "longest_pause_ms": max(pauses, default=None),
+        "longest_pause_ms": max(pauses.values(), default=None),
+        "pauses_ms": pauses,
         "daemon_bytes": measured.get("daemon_bytes"),
         "daemon_cpu_percent": measured.get("daemon_cpu_percent"),
         "warnings": sorted({warning for reading in data.readings for warning in reading.warnings}),
         "notes": [str(event.detail.get("note", "")) for event in data.of_kind("agent")][:MOST_NOTES],
     }
+
+
+def pauses_ms(data: RunData) -> dict[str, float]:
+    """The longest time for which a part of a reading, or of the walk for holders, held the target's threads up."""
+    found: dict[str, float] = {}
+    told = [reading.detail.get("pauses_ms") or {"reading": reading.pause_ms} for reading in data.readings]
+    told += [{"holders": event.detail.get("pause_ms")} for event in data.of_kind("holders")]
+    for parts in told:
+        for name, pause in parts.items():
+            if pause is not None:
+                found[name] = max(pause, found.get(name, 0.0))
+    return found
 
 
 def cpu_ratio(readings: Sequence[ReadingRow]) -> float | None:

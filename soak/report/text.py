@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from soak.report.observer_text import agent_notes, observer_line
 from soak.report.service_text import service_lines
 from soak.report.units import amount, duration, interval, plural, rate, share, short
 from soak.report.words import LIMIT_NAMES, TITLES, frame_name, meaning, plain, site_name
@@ -266,7 +267,7 @@ def _rest(report: dict[str, Any]) -> list[RenderableType]:
             _load(report["load"]),
             *_breaking_point(report["load"]),
             observer_line(report["observer"]),
-            *(f"Agent: {note}." for note in report["observer"].get("notes", [])),
+            *(f"Agent: {note}." for note in agent_notes(report["observer"])),
         )
         if line
     ]
@@ -303,17 +304,3 @@ def _load(load: dict[str, Any]) -> str:
 def _breaking_point(load: dict[str, Any]) -> list[str]:
     found = load.get("breaking_point")
     return [f"Capacity: {found['sentence']}."] if found else []
-
-
-def observer_line(observer: dict[str, Any]) -> str:
-    """What soak cost in the target and beside it."""
-    parts = [f"heap {observer['heap']}"]
-    if observer["target_bytes"] is not None:
-        parts.append(f"{amount(observer['target_bytes'], 'bytes')} in the target")
-    if observer["longest_pause_ms"] is not None:
-        parts.append(f"longest pause {short(observer['longest_pause_ms'])} ms")
-    if observer["target_cpu_ratio"] is not None:
-        parts.append(f"target's cpu x{observer['target_cpu_ratio']:.2f}")
-    if observer["daemon_cpu_percent"] is not None:
-        parts.append(f"soak itself {observer['daemon_cpu_percent']:.2g} % cpu")
-    return f"Observer: {', '.join(parts)}."

@@ -117,6 +117,36 @@ def test_pauses_are_measured_by_part(launch: Callable[..., Guest]) -> None:
     assert reading["pause_ms"] == max(reading["pauses_ms"].values()) > 0
 
 
+def test_a_stretch_over_the_limit_is_left_out_and_that_is_said(launch: Callable[..., Guest], python: str) -> None:
+    """With 0.01 ms there is no full collection, no type and no walk for holders; without a limit all is back."""
+    source = """
+    import sys
+    class Node: pass
+    kept = [Node() for _ in range(5000)]
+    print("ready", flush=True)
+    sys.stdin.readline()
+    """
+    guest = launch(source, python=python)
+    assert guest.line() == "ready"
+    limited = guest.read(longest_pause=0.01)
+    assert (limited["collected"], limited["gc_objects"], limited["types"]) == (None, None, [])
+    assert [text.partition(" left out")[0] for text in limited["warnings"]] == ["garbage", "types"]
+    assert guest.client.holders(guest.pid, ["__main__.Node"], longest_pause=0.01)["holders"] == []
+    again = guest.read()
+    assert again["collected"] is not None
+    assert {row["type"]: row["count"] for row in again["types"]}["__main__.Node"] == 5000
+    assert guest.client.holders(guest.pid, ["__main__.Node"], deadline=200.0)["holders"]
+
+
+def test_a_collection_that_fits_the_limit_is_done(launch: Callable[..., Guest]) -> None:
+    """A minute is enough for any heap here: the reading is that without a limit."""
+    guest = launch(GROWING)
+    assert guest.line() == "ready"
+    reading = guest.read(longest_pause=60_000)
+    assert reading["collected"] is not None
+    assert (reading["types"] != [], reading["warnings"]) == (True, [])
+
+
 def test_a_target_that_traces_itself_keeps_its_setting(launch: Callable[..., Guest]) -> None:
     """tracemalloc switched on by the target with 3 frames stays on with 3 frames, also after detach."""
     source = """

@@ -11,9 +11,16 @@ from typing import Any
 import pytest
 
 import soak_agent
+from soak.report.compute import compute
+from soak.report.formats import render
 from soak.report.observed import cpu_ratio
+from soak.report.observer_text import agent_notes, observer_line
 from soak_probes.agent_client import AgentClient
-from soak_storage.records import ReadingRow
+from soak_storage import Store
+from soak_storage.records import EventRow, ReadingRow
+from tests.common import PATIENCE_S
+
+from .runs import Plan, make_run
 
 
 def reading(process: str, t: float, **cost: Any) -> ReadingRow:
@@ -50,7 +57,7 @@ def test_the_agent_tells_what_it_cost(tmp_path: Path) -> None:
     try:
         assert process.stdout is not None
         process.stdout.readline()
-        cost = client.request(process.pid, "read")["cost"]
+        cost = client.request(process.pid, "read", timeout=2 * PATIENCE_S)["cost"]
         assert 0.0 < cost["births"] < cost["cpu"]
         assert 0.0 < cost["thread"] < cost["cpu"]
         assert cost["heap"] is None or cost["heap"] < cost["cpu"]
@@ -58,3 +65,21 @@ def test_the_agent_tells_what_it_cost(tmp_path: Path) -> None:
         client.close()
         process.kill()
         process.communicate()
+
+
+def test_the_longest_pause_counts_the_walk_for_holders_and_has_its_cause(store: Store) -> None:
+    """Readings that took 1.2 ms at most, and one pass of 70 ms over the heap at the end."""
+    walk = EventRow("holders", 478.0, 478.0, {"process": "100:main", "holders": [], "pause_ms": 70.0})
+    report = compute(store, make_run(store, Plan(extra=[walk])))
+    assert report["observer"]["longest_pause_ms"] == 70.0
+    assert report["observer"]["pauses_ms"]["holders"] == 70.0
+    assert report["observer"]["pauses_ms"]["reading"] < 2.0
+    assert "longest pause 70 ms (retention paths)" in " ".join(render(report, "text").split())
+
+
+def test_what_a_reading_left_out_is_told_in_few_lines() -> None:
+    """How the agent got in comes first, then the first three warnings; a run of before has no parts of its pause."""
+    observer = {"heap": "off", "target_bytes": None, "longest_pause_ms": 3.0, "target_cpu_ratio": None}
+    observer |= {"daemon_cpu_percent": None, "notes": ["let in"], "warnings": ["a", "b", "c", "d"]}
+    assert agent_notes(observer) == ["let in", "a", "b", "c"]
+    assert observer_line(observer) == "Observer: heap off, longest pause 3 ms."
