@@ -96,7 +96,7 @@ def _drive(plan: LoadPlan, progress: _Progress) -> tuple[Summary, LoadGenerator,
                 _wait(generator)
                 summary.add(generator.poll())
                 progress.tell(summary, time.monotonic() - zero)
-            generator.stop()
+            generator.stop(plan.timeout + 1.0)
             summary.add(generator.poll())
         finally:
             generator.close()

@@ -7,6 +7,7 @@ The command finds the load in its environment. What it prints as JSON lines is c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -73,6 +74,7 @@ class ExternalRunner:
         plan = self._engine.plan
         cycle = int(when // plan.cycle)
         if self._running is None or self._running.done():
+            self._stopping = False
             tally = self._engine.tallies.of(cycle, plan.scenarios.index(self._scenario))
             self._running = asyncio.get_running_loop().create_task(self._run(tally, cycle, when % plan.cycle))
         return (cycle + 1) * plan.cycle
@@ -84,8 +86,8 @@ class ExternalRunner:
     def rest(self) -> None:
         """The quiet part begins: SIGTERM for the whole group, SIGKILL when that does not help."""
         self._stopping = True
-        self._signal(signal.SIGTERM)
-        asyncio.get_running_loop().call_later(STOP_S, self._signal, signal.SIGKILL)
+        if self._process is not None:
+            _end(self._process)
 
     async def finish(self) -> None:
         """Wait for the command to go; at the longest until SIGKILL has done its work."""
@@ -93,7 +95,6 @@ class ExternalRunner:
             await asyncio.wait([self._running], timeout=STOP_S + 1.0)
 
     async def _run(self, tally: Tally, cycle: int, since: float) -> None:
-        self._stopping = False
         tally.open += 1
         leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid())]
         command = [*leash, *command_of(self._scenario, self._engine.plan.url)]
@@ -108,6 +109,8 @@ class ExternalRunner:
                 limit=MAX_LINE,
             )
             assert process.stdout is not None
+            if self._stopping:  # the quiet part began while it was started
+                _end(process)
             await self._read(process.stdout, tally)
             code = await process.wait()
         except OSError as error:
@@ -152,10 +155,15 @@ class ExternalRunner:
             tally.response.record_many(seconds, count)
             tally.service.record_many(seconds, count)
 
-    def _signal(self, number: signal.Signals) -> None:
-        process = self._process
-        if process is not None and process.returncode is None:
-            try:
-                os.killpg(process.pid, number)
-            except ProcessLookupError:
-                return
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask it to go, and make it go later: this one, for the next cycle may have begun its own by then."""
+    _signal(process, signal.SIGTERM)
+    asyncio.get_running_loop().call_later(STOP_S, _signal, process, signal.SIGKILL)
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """To its whole group, while it has not been waited for."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)

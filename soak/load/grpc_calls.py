@@ -46,8 +46,8 @@ class GrpcRunner:
 
     def rest(self) -> None:
         """Calls end, and so does the connection."""
-        for task in list(self._tasks):
-            task.cancel()
+        for task in list(self._tasks):  # by way of `call_soon`: cancelled before its first step, nobody would count it
+            asyncio.get_running_loop().call_soon(task.cancel)
         channel, self._channel = self._channel, None
         if channel is not None:
             closing = asyncio.get_running_loop().create_task(channel.close())

@@ -111,10 +111,11 @@ class ScriptedRunner:
         self._core.close_idle()
         loop = asyncio.get_running_loop()
         for task in list(self._tasks):
-            loop.call_later(self._engine.plan.quiet * GRACE_SHARE, task.cancel)
+            loop.call_later(self._engine.plan.quiet * GRACE_SHARE, _cut_off, task)
 
     async def finish(self) -> None:
         """Calls that still run are cut off."""
+        await asyncio.sleep(0)  # those due just now have begun after this
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -159,6 +160,11 @@ class ScriptedRunner:
             return "exception"
         self._kinds.add(name)
         return name
+
+
+def _cut_off(task: asyncio.Task[None]) -> None:
+    """Cancel it, but not before its first step: nobody would count it."""
+    asyncio.get_running_loop().call_soon(task.cancel)
 
 
 def _kind_of_failure(error: httpx.TransportError) -> str:

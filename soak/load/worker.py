@@ -24,6 +24,7 @@ from soak.load.frames import LENGTH, Order, pack
 from soak.load.tally import LoadDelta
 
 DELTA_S = 1.0
+LAST_S, LAST_EVERY_S = 60.0, 0.1  # a machine may stand still for seconds; without a parent, `_GRACE_S` ends us
 MISTAKE = 70  # EX_SOFTWARE of sysexits.h
 _GRACE_S = 2.0  # between the end of the parent's pipe and the end of this process, whatever it is doing
 
@@ -63,12 +64,12 @@ class Reporter:
             pass
 
     async def last(self) -> None:
-        """The final report: tries for two seconds."""
-        for _ in range(20):
+        """The final report: tries for as long as a parent that has not gone may need to look at its pipe."""
+        for _ in range(int(LAST_S / LAST_EVERY_S)):
             self.report()
             if not self._rest:
                 return
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(LAST_EVERY_S)
 
 
 def resident_bytes() -> int:

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import uvloop
 
 from soak.load import Histogram, LoadDelta, LoadGenerator, LoadPlan, ScenarioPlan
+from soak.load import engine as engine_module
+from soak.load.accounts import Accounts, Job
 from soak.load.engine import Engine
-from tests.common import PATIENCE_S, free_port
-
-__all__ = [
-    "Client",
-    "Handler",
-    "Outcome",
-    "WireServer",
-    "burst",
-    "certificate",
-    "drive",
-    "ended",
-    "free_port",
-    "hello",
-    "run",
-    "serve",
-]
+from tests.common import PATIENCE_S
+from tests.load.clock import LeapingClock
 
 Handler = Callable[["Client"], Awaitable[None]]
 
@@ -86,7 +77,7 @@ class WireServer:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(port,), daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(PATIENCE_S)
 
     def _run(self, port: int) -> None:
         asyncio.set_event_loop(self._loop)
@@ -97,9 +88,7 @@ class WireServer:
         self._ready.set()
         self._loop.run_forever()
         server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.01))
+        self._loop.run_until_complete(_end(asyncio.all_tasks(self._loop)))
         self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -125,7 +114,15 @@ class WireServer:
     def stop(self) -> None:
         """End it."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel them, and let them and the connections that they close come to their end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -198,22 +195,20 @@ class Outcome:
 
 
 def drive(
-    plan: LoadPlan, lead: float = 0.05, until: Callable[[Outcome], bool] | None = None, *, stretch: bool = True
+    plan: LoadPlan,
+    until: Callable[[Outcome], bool] | None = None,
+    *,
+    lead: float = 0.05,
+    stretch: bool = True,
+    clock: LeapingClock | None = None,
+    loop: Callable[..., object] = uvloop.run,
 ) -> Outcome:
     """Run a plan to its end in this process, `lead` seconds from now: the engine without the processes around it.
 
     With `until` it is stopped as soon as what was reported is enough: for what takes as long as it takes. Without, the
     quiet part of an only cycle is stretched and ends when nothing is in flight, so that no busy machine cuts anything
-    off; not without `stretch`.
+    off; not without `stretch`. With a `clock` the plan's time is the clock's. Nothing is dropped because it is late.
     """
-    for _ in range(3):
-        outcome = _drive(plan, lead, until, stretch)
-        if not outcome.total("dropped") or plan.max_in_flight < 1000:
-            break  # else the machine stood still for more than a second at the start: that says nothing about us
-    return outcome
-
-
-def _drive(plan: LoadPlan, lead: float, until: Callable[[Outcome], bool] | None, stretch: bool) -> Outcome:
     outcome = Outcome([])
     alone = until is None and plan.cycles == 1 and stretch
     if alone:
@@ -227,14 +222,31 @@ def _drive(plan: LoadPlan, lead: float, until: Callable[[Outcome], bool] | None,
         engine.stop()
 
     async def go() -> None:
-        engine = Engine(plan, time.monotonic() + lead)
+        engine = Engine(plan, clock.zero if clock is not None else time.monotonic() + lead)
         watching = asyncio.create_task(watch(engine))
         await asyncio.wait_for(engine.run(), 2 * PATIENCE_S)
         watching.cancel()
         outcome.deltas.extend(engine.drain())
 
-    uvloop.run(go())
+    with patch.object(engine_module, "CATCH_UP_S", math.inf), clock.rules() if clock is not None else nullcontext():
+        if clock is not None and until is None:
+            clock.at_end = Engine.stop
+        loop(go())
     return outcome
+
+
+@contextmanager
+def stays() -> Iterator[list[float]]:
+    """Seconds between the moment when a hostile request was due to be sent and its end, as the client saw them."""
+    found: list[float] = []
+    faulted = Accounts.faulted
+
+    def noting(accounts: Accounts, job: Job, kind: str, *, answered: bool) -> None:
+        found.append(accounts.now() - job.fired)
+        faulted(accounts, job, kind, answered=answered)
+
+    with patch.object(Accounts, "faulted", noting):
+        yield found
 
 
 def burst(url: str, count: int, within: float, scenario: ScenarioPlan, **values: Any) -> LoadPlan:
@@ -252,28 +264,33 @@ def ended(count: int) -> Callable[[Outcome], bool]:
     return lambda so_far: so_far.total("due") >= count and not so_far.in_flight
 
 
-def run(plan: LoadPlan, during: Callable[[LoadGenerator, float], None] | None = None) -> Outcome:
-    """Run a plan in its worker processes to the end.
+def soon(url: str, count: int, *scenarios: ScenarioPlan, **values: Any) -> LoadPlan:
+    """`count` arrivals within 1.2 s, after as long without any: a worker that is slow to start drops none of them.
 
-    Once more with more time for the start when a busy machine took so long for it that requests were dropped.
+    To be run `until` all is over: the quiet part has time for a machine that stands still.
     """
-    for lead in (0.5, 2.0, 8.0):
-        outcome = _run(plan, during, lead)
-        if not outcome.total("dropped"):
-            break
-    return outcome
+    cycle = 2.4 + PATIENCE_S
+    shape = {"profile": "steps", "levels": (0.0, count / 1.2), "cycle": cycle, "cycles": 1, "quiet": PATIENCE_S}
+    return LoadPlan(url, scenarios or (ScenarioPlan(),), **{**shape, "timeout": PATIENCE_S, **values})
 
 
-def _run(plan: LoadPlan, during: Callable[[LoadGenerator, float], None] | None, lead: float) -> Outcome:
+def run(
+    plan: LoadPlan,
+    until: Callable[[Outcome], bool] = lambda _: False,
+    during: Callable[[LoadGenerator, float], None] | None = None,
+) -> Outcome:
+    """Run a plan in its worker processes, to its end or until what was reported is enough."""
     generator = LoadGenerator(plan)
-    deltas: list[LoadDelta] = []
-    generator.start(time.monotonic() + lead)
+    outcome = Outcome([])
+    generator.start(time.monotonic() + 0.5)
     try:
-        while generator.running:
+        while generator.running and not until(outcome):
             select.select([generator], [], [], 0.2)
-            deltas += generator.poll()
+            outcome.deltas += generator.poll()
             if during is not None:
                 during(generator, time.monotonic())
+        generator.stop(PATIENCE_S)
+        outcome.deltas += generator.poll()
     finally:
         generator.close()
-    return Outcome(deltas)
+    return outcome

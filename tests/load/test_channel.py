@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from soak.load import channel as channel_module
 from soak.load.channel import Channel
 from soak.load.dial import Dialler
 from soak.load.http1 import Http1
 from soak.load.wire import Endpoint
-from tests.load.conftest import Client, WireServer, certificate, free_port
+from tests.common import PATIENCE_S, free_port
+from tests.load.conftest import Client, WireServer, certificate
 
 Serve = Callable[..., WireServer]
 SIZE = 3_000_000  # more than any socket buffer takes at once
@@ -102,17 +104,17 @@ def test_what_cannot_be_reached_has_its_name(serve: Serve) -> None:
 
     async def plain(client: Client) -> None:
         await client.send(b"this is no TLS, and never was\r\n" * 10)
+        await client.until_end()
 
     assert talk(serve(plain).url.replace("http:", "https:"), b"")[1] == "tls"
 
 
-def test_a_closed_channel_sends_what_was_written_first(serve: Serve) -> None:
+def test_a_closed_channel_sends_what_was_written_first(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closed at once after three megabytes were written: all of them arrive."""
-    seen = asyncio.Event()
+    monkeypatch.setattr(channel_module, "LINGER_S", PATIENCE_S)
 
     async def count(client: Client) -> None:
         await client.exactly(SIZE)
-        seen.set()
 
     server = serve(count)
 
@@ -126,9 +128,8 @@ def test_a_closed_channel_sends_what_was_written_first(serve: Serve) -> None:
         sock.setblocking(False)
         channel = Hasty()
         channel.adopt(sock, asyncio.get_running_loop())
-        while not server.clients or server.clients[0].ending == "":
+        while channel.sock is not None or not server.clients or server.clients[0].ending == "":
             await asyncio.sleep(0.01)
-        assert channel.sock is None
 
     uvloop.run(asyncio.wait_for(go(), 60))
     assert (len(server.clients[0].received), server.clients[0].ending) == (SIZE, "eof")

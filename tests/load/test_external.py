@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import stat
@@ -16,14 +17,18 @@ import psutil
 import pytest
 
 from soak.load import LoadGenerator, LoadPlan, ScenarioPlan
-from soak.load.external import LEASH, environment_of
-from tests.common import wait_until
+from soak.load import external as external_module
+from soak.load.engine import Engine
+from soak.load.external import LEASH, ExternalRunner, environment_of
+from tests.common import PATIENCE_S, wait_until
+from tests.load.clock import LeapingClock
 from tests.load.conftest import Outcome, WireServer, drive, hello, run
 
 Serve = Callable[..., WireServer]
 
 SCRIPT = """
 import json, os, sys, time, urllib.request
+urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
 print("not a report")
 for _ in range(3):
     began = time.monotonic()
@@ -41,7 +46,7 @@ def external(tmp_path: Path, url: str, script: str, **values: object) -> LoadPla
     """A plan with one command: this Python, this script; far longer than it should take."""
     (tmp_path / "script.py").write_text(script)
     scenario = ScenarioPlan("tool", "command", command=(sys.executable, "script.py", "argument"))
-    settings = {"cycle": 50.0, "cycles": 1, "quiet": 10.0, "low": 0.0, "high": 10.0, **values}
+    settings = {"cycle": 100.0, "cycles": 1, "quiet": 10.0, "low": 0.0, "high": 10.0, **values}
     return LoadPlan(url, (scenario,), folder=str(tmp_path), **settings)  # type: ignore[arg-type]
 
 
@@ -59,8 +64,45 @@ def test_a_command_runs_once_in_each_cycle(tmp_path: Path) -> None:
     """Three cycles: cycle by cycle, whatever became of the one before."""
     shell = ("sh", "-c", "echo $SOAK_LOAD_CYCLE >> ran")
     plan = external(tmp_path, "http://127.0.0.1:1", "", cycle=1.5, cycles=3, quiet=0.2)
-    drive(replace(plan, scenarios=(ScenarioPlan("tool", "command", command=shell),)))
+
+    def command_is_over(engine: Engine) -> bool:
+        running = engine.runners[0]._running  # type: ignore[union-attr]
+        return running is None or running.done()
+
+    wanted = replace(plan, scenarios=(ScenarioPlan("tool", "command", command=shell),))
+    assert drive(wanted, clock=LeapingClock(command_is_over)).errors == {}
     assert (tmp_path / "ran").read_text().split() == ["0", "1", "2"]
+
+
+STUBBORN = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open("pids", "w").write(f"{os.getpid()} ")
+time.sleep(600)
+"""
+
+
+def test_only_the_command_that_would_not_go_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ignores SIGTERM is killed later, and by then another one may run: that goes on."""
+    monkeypatch.setattr(external_module, "STOP_S", 0.5)
+    plan = external(tmp_path, "http://127.0.0.1:1", STUBBORN)
+
+    async def go() -> tuple[int, int | None]:
+        runner = ExternalRunner(Engine(plan, time.monotonic()), plan.scenarios[0])
+        runner.begin_cycle(0.0)
+        while " " not in pids(tmp_path):
+            await asyncio.sleep(0.01)
+        first = runner._process
+        runner.rest()
+        runner._process = other = await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True)
+        assert first is not None
+        ended = await first.wait()
+        going_on = other.returncode
+        other.kill()
+        await other.wait()
+        return ended, going_on
+
+    assert asyncio.run(asyncio.wait_for(go(), PATIENCE_S)) == (-signal.SIGKILL, None)
 
 
 def test_a_command_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -72,9 +114,9 @@ def test_a_command_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 FOREVER = """
 import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 open("pids", "w").write(f"{os.getpid()} {child.pid}")
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -101,17 +143,13 @@ def alive(pid: int) -> bool:
 
 def test_a_command_does_not_outlive_its_worker(tmp_path: Path) -> None:
     """kill -9 of the load worker: the leash ends the command."""
-    generator = LoadGenerator(external(tmp_path, "http://127.0.0.1:1", FOREVER, cycle=60.0, quiet=5.0))
+    generator = LoadGenerator(external(tmp_path, "http://127.0.0.1:1", FOREVER))
     generator.start(time.monotonic())
     try:
-        while " " not in pids(tmp_path):
-            time.sleep(0.02)
+        wait_until(lambda: " " in pids(tmp_path))
         command, child = (int(pid) for pid in pids(tmp_path).split())
         os.kill(generator.pids[0], signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while alive(command) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert not alive(command)
+        wait_until(lambda: not alive(command))
         os.kill(child, signal.SIGKILL)  # the test's own grandchild, whose parent is gone
     finally:
         generator.close()

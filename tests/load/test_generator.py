@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 import signal
@@ -17,7 +16,8 @@ import pytest
 
 from soak.errors import SoakError
 from soak.load import LoadDelta, LoadGenerator, LoadPlan, ScenarioPlan
-from tests.load.conftest import Client, Outcome, WireServer, hello, run
+from tests.common import PATIENCE_S, wait_until
+from tests.load.conftest import Client, Outcome, WireServer, hello, run, soon
 
 Serve = Callable[..., WireServer]
 
@@ -25,9 +25,7 @@ Serve = Callable[..., WireServer]
 def test_two_workers_share_the_load_and_say_what_they_cost(serve: Serve) -> None:
     """100 requests by two processes: all land, about half by each; CPU and memory are reported."""
     server = serve(hello)
-    plan = LoadPlan(server.url, (ScenarioPlan(count=100),), cycle=4.2, cycles=1, quiet=3.0, workers=2)
-    outcome = run(plan)
-    assert outcome.total("landed") == 100
+    outcome = run(soon(server.url, 100, workers=2), until=lambda so_far: so_far.total("landed") == 100)
     by_worker = {n: sum(delta.landed for delta in outcome.deltas if delta.worker == n) for n in (0, 1)}
     assert by_worker == {0: 50, 1: 50}
     assert outcome.total("worker_cpu_s") > 0
@@ -46,7 +44,7 @@ def test_a_worker_that_dies_is_replaced_and_its_gap_is_recorded(serve: Serve) ->
             killed.extend(generator.pids)
             os.kill(killed[0], signal.SIGKILL)
 
-    outcome = run(plan, kill)
+    outcome = run(plan, during=kill)
     assert killed
     gaps = [gap for delta in outcome.deltas for gap in delta.gaps]
     assert len(gaps) == 1
@@ -67,7 +65,7 @@ def test_stop_ends_it_in_order(serve: Serve) -> None:
     while not Outcome(deltas).total("landed"):
         select.select([generator], [], [], 2)
         deltas += generator.poll()
-    generator.stop()
+    generator.stop(PATIENCE_S)
     deltas += generator.poll()
     assert not generator.running
     assert not any(psutil.pid_exists(pid) for pid in pids)
@@ -78,13 +76,17 @@ def test_stop_ends_it_in_order(serve: Serve) -> None:
 
 def test_poll_never_blocks_and_fileno_tells_when_to_call_it(serve: Serve) -> None:
     """A poll with nothing there returns at once; a delta makes the descriptor readable."""
-    generator = LoadGenerator(LoadPlan(serve(hello).url, cycle=60.0, quiet=5.0))
+    generator = LoadGenerator(LoadPlan(serve(hello).url, cycle=600.0, quiet=5.0))
     generator.start(time.monotonic())
+    worker = psutil.Process(generator.pids[0])
     try:
-        began = time.monotonic()
+        worker.suspend()  # it says nothing from here on: a poll that waited for it would wait for ever
+        wait_until(lambda: worker.status() == psutil.STATUS_STOPPED)
+        while generator.poll():
+            pass
         assert generator.poll() == []
-        assert time.monotonic() - began < 0.2
-        assert select.select([generator], [], [], 10)[0]
+        worker.resume()
+        assert select.select([generator], [], [], PATIENCE_S)[0]
         assert generator.poll()
     finally:
         generator.close()
@@ -93,17 +95,18 @@ def test_poll_never_blocks_and_fileno_tells_when_to_call_it(serve: Serve) -> Non
 def test_a_parent_that_does_not_listen_loses_nothing(serve: Serve) -> None:
     """Not polled until the end, the worker adds up: every request is reported, and the load was not held up."""
     server = serve(hello)
-    plan = LoadPlan(server.url, (ScenarioPlan(count=120),), cycle=1.5, cycles=1, quiet=0.3)
-    generator = LoadGenerator(plan)
-    generator.start(time.monotonic() + 3.0)
+    generator = LoadGenerator(soon(server.url, 120, cycle=3.4, quiet=1.0))
+    generator.start(time.monotonic() + 0.5)
     worker = psutil.Process(generator.pids[0])
     try:
-        while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
-            time.sleep(0.05)
+        wait_until(lambda: worker.status() == psutil.STATUS_ZOMBIE)  # until it is reaped by a poll
         deltas = []
         while generator.running:
             deltas += generator.poll()
-        assert Outcome(deltas).total("landed") == 120
+        outcome = Outcome(deltas)
+        assert outcome.total("sent") == 120
+        # a machine that stands still at the end leaves requests to be cut off
+        assert outcome.total("landed") + outcome.counts("faulted").get("cut_off", 0) == 120
     finally:
         generator.close()
 
@@ -112,12 +115,13 @@ def test_stop_reads_what_the_workers_still_have_to_say(serve: Serve) -> None:
     """More than a pipe holds, and nobody has polled: stop neither hangs nor loses any of it."""
     names = [f"scenario-{number:03}-{'x' * 400}" for number in range(200)]
     scenarios = tuple(ScenarioPlan(name, rate=5.0) for name in names)
-    generator = LoadGenerator(LoadPlan(serve(hello).url, scenarios, cycle=60.0, quiet=5.0))
+    server = serve(hello)
+    generator = LoadGenerator(LoadPlan(server.url, scenarios, cycle=600.0, quiet=5.0, timeout=PATIENCE_S))
     generator.start(time.monotonic())
     try:
-        assert select.select([generator], [], [], 30)[0]
-        time.sleep(1.5)
-        generator.stop(30.0)
+        assert select.select([generator], [], [], PATIENCE_S)[0]
+        wait_until(lambda: sum(client.received.count(b"\r\n\r\n") for client in list(server.clients)) > 1500)
+        generator.stop(PATIENCE_S)
         outcome = Outcome(generator.poll())
         assert not generator.running
         assert outcome.total("due") == outcome.total("sent") + outcome.total("dropped") > 100
@@ -131,17 +135,17 @@ def test_what_was_under_way_when_the_load_was_stopped_is_no_error(serve: Serve) 
     """A target that takes its time: its requests are cut off, and counted as that."""
 
     async def slowly(client: Client) -> None:
-        await client.head()
-        await asyncio.sleep(30)
+        await client.until_end()
 
-    generator = LoadGenerator(LoadPlan(serve(slowly).url, (ScenarioPlan(rate=20),), cycle=60.0, quiet=5.0))
+    patient = LoadPlan(serve(slowly).url, (ScenarioPlan(rate=20),), cycle=600.0, quiet=5.0, timeout=PATIENCE_S)
+    generator = LoadGenerator(patient)
     generator.start(time.monotonic())
     deltas: list[LoadDelta] = []
     try:
         while not Outcome(deltas).total("sent"):
             select.select([generator], [], [], 2)
             deltas += generator.poll()
-        generator.stop()
+        generator.stop(PATIENCE_S)
         outcome = Outcome(deltas + generator.poll())
     finally:
         generator.close()
@@ -152,24 +156,33 @@ def test_what_was_under_way_when_the_load_was_stopped_is_no_error(serve: Serve) 
 PARENT = """
 import sys, time
 from soak.load import LoadGenerator, LoadPlan
-generator = LoadGenerator(LoadPlan(sys.argv[1], cycle=60.0, quiet=5.0))
+generator = LoadGenerator(LoadPlan(sys.argv[1], cycle=600.0, quiet=5.0))
 generator.start(time.monotonic())
 print(generator.pids[0], flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
 def test_nothing_outlives_the_parent(serve: Serve, tmp_path: Path) -> None:
-    """kill -9 of the parent: its worker is gone within seconds."""
+    """kill -9 of the parent: its worker is soon gone."""
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     parent = subprocess.Popen([sys.executable, script, serve(hello).url], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    worker = psutil.Process(int(parent.stdout.readline()))
+    worker = int(parent.stdout.readline())
+    assert runs(worker)
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    assert worker.wait(10) is None or not worker.is_running()
+    wait_until(lambda: not runs(worker))
+
+
+def runs(pid: int) -> bool:
+    """Whether it is there and no zombie, which it may stay for as long as who adopts it likes."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_folder_with_modules_of_our_names_disturbs_nothing(
@@ -179,8 +192,8 @@ def test_a_folder_with_modules_of_our_names_disturbs_nothing(
     for name in ("logging.py", "asyncio.py", "soak.py"):
         (tmp_path / name).write_text("raise SystemExit('imported by accident')\n")
     monkeypatch.chdir(tmp_path)
-    plan = LoadPlan(serve(hello).url, (ScenarioPlan(count=5),), cycle=1.2, cycles=1, quiet=0.2)
-    assert run(plan).total("landed") == 5
+    outcome = run(soon(serve(hello).url, 5), until=lambda so_far: so_far.total("landed") == 5)
+    assert outcome.total("landed") == 5
 
 
 @pytest.mark.parametrize(
@@ -212,25 +225,25 @@ async def visit(client, context):
 def test_what_a_scenario_prints_does_not_get_into_our_pipe(serve: Serve, tmp_path: Path) -> None:
     """It goes to the log; a scenario that wants to end the process is an error like any other."""
     (tmp_path / "visits.py").write_text(PRINTING)
-    scenario = ScenarioPlan(kind="python", function="visits.py:visit", count=6)
-    plan = LoadPlan(serve(hello).url, (scenario,), cycle=4.5, cycles=1, quiet=4.0, folder=str(tmp_path))
-    outcome = run(plan)
+    scenario = ScenarioPlan(kind="python", function="visits.py:visit")
+    plan = soon(serve(hello).url, 6, scenario, folder=str(tmp_path))
+    outcome = run(plan, until=lambda so_far: so_far.total("landed") == 6)
     assert outcome.total("landed") == 6
     assert outcome.counts("errors") == {"SystemExit": 1}
 
 
 def test_a_stopped_load_accounts_for_what_was_under_way(serve: Serve, tmp_path: Path) -> None:
     """A scenario that still runs when the load is stopped is cut off and reported."""
-    (tmp_path / "visits.py").write_text("import asyncio\nasync def visit(client, context): await asyncio.sleep(60)\n")
+    (tmp_path / "visits.py").write_text("import asyncio\nasync def visit(client, context): await asyncio.sleep(600)\n")
     scenario = ScenarioPlan(kind="python", function="visits.py:visit", rate=20)
-    generator = LoadGenerator(LoadPlan(serve(hello).url, (scenario,), cycle=60.0, quiet=5.0, folder=str(tmp_path)))
+    generator = LoadGenerator(LoadPlan(serve(hello).url, (scenario,), cycle=600.0, quiet=5.0, folder=str(tmp_path)))
     generator.start(time.monotonic())
     deltas: list[LoadDelta] = []
     try:
         while not Outcome(deltas).total("sent"):
             select.select([generator], [], [], 2)
             deltas += generator.poll()
-        generator.stop()
+        generator.stop(PATIENCE_S)
         deltas += generator.poll()
     finally:
         generator.close()

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from soak.load import ScenarioPlan
-from tests.common import PATIENCE_S
-from tests.load.conftest import Outcome, burst, drive, ended, free_port
+from tests.common import PATIENCE_S, free_port
+from tests.load.clock import LeapingClock
+from tests.load.conftest import Outcome, burst, drive, ended
 
 grpc = pytest.importorskip("grpc", reason="gRPC is an extra: pip install soak[grpc]")
 
@@ -79,13 +80,15 @@ def memory() -> Iterator[str]:
     server.stop(0)
 
 
-def call(url: str, method: str, message: dict[str, int], **values: object) -> Outcome:
+def call(
+    url: str, method: str, message: dict[str, int], clock: LeapingClock | None = None, **values: object
+) -> Outcome:
     """Five calls in half a second."""
     body = json.dumps(message).encode()
     settings = {"kind": "grpc", "path": f"/soak.test.Memory/{method}", "body": body, **values}
     scenario = ScenarioPlan(**settings)  # type: ignore[arg-type]
     folder = str(settings.get("proto", "/")).rpartition("/")[0] or "."
-    return drive(burst(url, 5, 0.5, scenario, timeout=PATIENCE_S, folder=folder), until=ended(5))
+    return drive(burst(url, 5, 0.5, scenario, timeout=PATIENCE_S, folder=folder), until=ended(5), clock=clock)
 
 
 def test_a_unary_call_lands(memory: str) -> None:
@@ -131,4 +134,5 @@ def test_what_goes_wrong_has_its_grpc_name(memory: str) -> None:
     assert outcome.total("landed") == 5
     assert set(call(memory, "Nothing", {}).counts("errors")) == {"grpc_unknown_method"}
     assert set(call(memory, "Recall", {"cnt": 3}).counts("errors")) == {"grpc_unknown_method"}
-    assert call(f"http://127.0.0.1:{free_port()}", "Recall", {}).counts("errors") == {"refused": 1}
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    assert call(nowhere, "Recall", {}, LeapingClock()).counts("errors") == {"refused": 1}

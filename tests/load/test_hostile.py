@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from unittest.mock import patch
 
 import pytest
 
 from soak.load import LoadPlan, ScenarioPlan
+from soak.load.single import Single
 from tests.common import PATIENCE_S, wait_until
-from tests.load.conftest import Client, Outcome, WireServer, burst, drive, ended
+from tests.load.conftest import Client, Outcome, WireServer, burst, drive, ended, stays
 
 Serve = Callable[..., WireServer]
 BODY = b"x" * 65_536
 
 
-def attack(server: WireServer, fault: str, timeout: float = 0.5, **scenario: object) -> Outcome:
-    """Four requests within 0.4 s, each of them a `fault`; afterwards the server has seen the end of each."""
+PATIENT_FAULTS = ("timeout", "slow_reader", "half_request", "endless_headers")  # they stay until the timeout
+
+
+def attack(server: WireServer, fault: str, **scenario: object) -> Outcome:
+    """Four requests within 0.4 s, each of them a `fault`; afterwards the server has seen the end of each.
+
+    Each has all the time in the world to connect; the patient ones have stayed for their timeout of 0.5 s then.
+    """
     values = ScenarioPlan(faults={fault: 1.0}, **scenario)  # type: ignore[arg-type]
-    outcome = drive(burst(server.url, 4, 0.4, values, timeout=timeout), until=ended(4))
+    timeout = 0.5 if fault in PATIENT_FAULTS else PATIENCE_S
+    with stays() as seconds, patch.object(Single, "timed_out", lambda connecting: None):
+        outcome = drive(burst(server.url, 4, 0.4, values, timeout=timeout), until=ended(4))
+    assert len(seconds) == 4
+    assert fault not in PATIENT_FAULTS or min(seconds) > 0.49
     wait_until(lambda: len(server.clients) == 4 and all(client.closed for client in server.clients))
     return outcome
 
@@ -50,7 +62,7 @@ def test_an_abandoned_upload_ends_in_the_middle_of_the_body(serve: Serve) -> Non
 def test_an_abandoned_request_leaves_while_the_server_works(serve: Serve) -> None:
     """A server that does not answer is left long before the timeout, the whole request having been sent."""
     server = serve(silent)
-    outcome = attack(server, "abandon", timeout=PATIENCE_S)
+    outcome = attack(server, "abandon")
     assert outcome.counts("faulted") == {"abandon": 4}
     for client in server.clients:
         assert bytes(client.received).endswith(b"\r\n\r\n")
@@ -59,7 +71,7 @@ def test_an_abandoned_request_leaves_while_the_server_works(serve: Serve) -> Non
 def test_an_abandoned_response_is_left_at_its_first_bytes(serve: Serve) -> None:
     """The client goes when the answer has begun; nothing counts as landed or failed."""
     server = serve(half_an_answer)
-    outcome = attack(server, "abandon", timeout=PATIENCE_S)
+    outcome = attack(server, "abandon")
     assert outcome.counts("faulted") == {"abandon": 4}
     assert outcome.total("landed") == 0
     assert outcome.counts("errors") == {}
@@ -79,7 +91,6 @@ def test_a_timed_out_client_sends_all_and_reads_nothing(serve: Serve) -> None:
     outcome = attack(server, "timeout")
     assert outcome.counts("faulted") == {"timeout": 4}
     assert all(bytes(client.received).endswith(b"\r\n\r\n") for client in server.clients)
-    assert max(client.closed - client.opened for client in server.clients) > 0.3
 
 
 def test_a_slow_reader_makes_the_answer_pile_up_at_the_server(serve: Serve) -> None:
@@ -119,16 +130,19 @@ def test_half_a_request_stops_within_its_head(serve: Serve) -> None:
     for client in server.clients:
         assert client.received.startswith(b"GET / HTTP/1.1\r\n")
         assert b"\r\n\r\n" not in client.received
-    assert max(client.closed - client.opened for client in server.clients) > 0.3
 
 
 def test_endless_headers_keep_coming(serve: Serve) -> None:
-    """One header after the other arrives, and never the end of the head."""
+    """One header after the other arrives, and never the end of the head, be the client patient or not."""
     server = serve(silent)
     outcome = attack(server, "endless_headers")
     assert outcome.counts("faulted") == {"endless_headers": 4}
-    assert max(client.received.count(b"X-Endless-") for client in server.clients) >= 2
-    assert all(b"\r\n\r\n" not in client.received for client in server.clients)
+    patient = serve(silent)
+    plan = burst(patient.url, 1, 0.1, ScenarioPlan(faults={"endless_headers": 1.0}), timeout=PATIENCE_S)
+    drive(plan, until=lambda _: any(b"X-Endless-3" in client.received for client in list(patient.clients)))
+    for client in [*server.clients, *patient.clients]:
+        assert client.received.count(b"X-Endless-") >= 1
+        assert b"\r\n\r\n" not in client.received
 
 
 def test_faults_have_their_share(serve: Serve) -> None:
@@ -141,8 +155,8 @@ def test_faults_have_their_share(serve: Serve) -> None:
 
     server = serve(hello)
     faults = {"abandon": 0.1, "vanish": 0.05}
-    plan = LoadPlan(server.url, (ScenarioPlan(count=200, faults=faults),), cycle=1.2, cycles=1, quiet=0.2)
-    outcome = drive(plan)
+    scenario = ScenarioPlan(count=200, faults=faults)
+    outcome = drive(LoadPlan(server.url, (scenario,), cycle=1.2, cycles=1, quiet=0.2, timeout=PATIENCE_S))
     faulted = outcome.counts("faulted")
     assert abs(faulted["abandon"] - 20) <= 2
     assert abs(faulted["vanish"] - 10) <= 2

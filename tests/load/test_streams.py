@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from threading import Event, Thread
 
@@ -16,8 +15,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from soak.load import LoadPlan, ScenarioPlan
+from soak.load.engine import Engine
+from soak.load.stream import Stream
 from tests.common import PATIENCE_S, wait_until
-from tests.load.conftest import Client, Outcome, WireServer, burst, drive, ended
+from tests.load.clock import LeapingClock
+from tests.load.conftest import Client, Outcome, WireServer, burst, drive, ended, stays
 
 Serve = Callable[..., WireServer]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -54,10 +56,15 @@ def stream(url: str, kind: str = "sse", **scenario: object) -> Outcome:
     return drive(burst(url, 3, 0.6, wanted, timeout=PATIENCE_S), until=ended(3))
 
 
-def until_quiet(url: str, seconds: float, **scenario: object) -> Outcome:
-    """Streams that last until the loaded part ends."""
+def until_quiet(url: str, begun: Callable[[Stream], bool], **scenario: object) -> Outcome:
+    """Streams that last until the loaded part ends, which it does not before all of them have `begun`."""
     wanted = ScenarioPlan(kind="sse", **scenario)  # type: ignore[arg-type]
-    return drive(LoadPlan(url, (wanted,), cycle=seconds + 0.2, cycles=1, quiet=0.2, timeout=PATIENCE_S))
+
+    def all_begun(engine: Engine) -> bool:
+        return all(begun(stream) for stream in engine.group(0).live)  # type: ignore[arg-type]
+
+    plan = LoadPlan(url, (wanted,), cycle=1.2, cycles=1, quiet=0.2, timeout=PATIENCE_S)
+    return drive(plan, clock=LeapingClock(all_begun))
 
 
 ALL = ("order", "no-duplicates", "all-delivered")
@@ -114,11 +121,12 @@ def test_an_endless_stream_ends_with_its_duration_or_the_load(serve: Serve) -> N
     server = serve(events(list(range(1000)), 0.01))
     outcome = stream(server.url, duration=0.2, validate=ALL)
     assert outcome.counts("errors") == {}
-    assert max(client.closed - client.opened for client in server.clients) > 0.15
+    wait_until(lambda: all(client.closed for client in server.clients))
+    assert min(client.closed - client.opened for client in server.clients) > 0.19
     server = serve(events(list(range(10_000)), 0.01))
-    outcome = until_quiet(server.url, 1.2, count=1, validate=ALL)
+    outcome = until_quiet(server.url, lambda stream: stream.check.messages > 5, count=1, validate=ALL)
     assert outcome.counts("errors") == {}
-    assert outcome.counts("checks")["messages"] < 5000
+    assert 5 < outcome.counts("checks")["messages"] < 10_000
 
 
 def test_an_abandoned_stream_is_left_after_its_first_message(serve: Serve) -> None:
@@ -138,9 +146,11 @@ def test_an_abandoned_stream_can_be_left_before_its_first_message(serve: Serve) 
         client.ending = await client.until_end()
 
     server = serve(silent)
-    outcome = stream(server.url, faults={"abandon": 1.0}, hold=0.1)
+    with stays() as seconds:
+        outcome = stream(server.url, faults={"abandon": 1.0}, hold=0.1)
     assert outcome.counts("faulted") == {"abandon": 3}
-    assert 0.05 < max(client.closed - client.opened for client in server.clients) < PATIENCE_S
+    assert min(seconds) > 0.09
+    assert wait_until(lambda: len(server.clients) == 3 and all(client.closed for client in server.clients))
 
 
 def test_a_refused_stream_lands_as_an_error(serve: Serve) -> None:
@@ -167,34 +177,32 @@ class WebSockets:
 
     def __init__(self, handler: Callable[[WebSockets, ServerConnection], object]) -> None:
         self.offered: list[str | None] = []
-        self.received: list[str] = []
-        self.lasted: list[float] = []
+        self.received: list[list[str]] = []  # by each client
         self.codes: list[int | None] = []
         self._handler = handler
         self._ready, self._stop = Event(), Event()
         self._thread = Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(PATIENCE_S)
 
     async def _run(self) -> None:
-        async with serve_websockets(self._serve, "127.0.0.1", 0, select_subprotocol=_first) as server:
+        patience = {"open_timeout": PATIENCE_S, "close_timeout": PATIENCE_S, "ping_interval": None}
+        async with serve_websockets(self._serve, "127.0.0.1", 0, select_subprotocol=_first, **patience) as server:
             self.url = f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
             self._ready.set()
             while not self._stop.is_set():
                 await asyncio.sleep(0.02)
 
     async def _serve(self, connection: ServerConnection) -> None:
-        began = time.monotonic()
         self.offered.append(connection.subprotocol)
         with contextlib.suppress(ConnectionClosed):
             await self._handler(self, connection)  # type: ignore[misc]
-        self.lasted.append(time.monotonic() - began)
         self.codes.append(connection.close_code)
 
     def stop(self) -> None:
         """End it."""
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
 
 
 @pytest.fixture
@@ -221,18 +229,20 @@ async def ticking(server: WebSockets, connection: ServerConnection) -> None:
 
 async def chatting(server: WebSockets, connection: ServerConnection) -> None:
     """Acknowledges each message, then waits."""
+    heard: list[str] = []
+    server.received.append(heard)
     async for message in connection:
-        server.received.append(str(message))
+        heard.append(str(message))
         await connection.send(f"ack {message}")
 
 
 def test_a_websocket_delivers_in_order_and_closes_well(websockets: Callable[..., WebSockets]) -> None:
     """Short and long messages arrive in order, pings are answered, the close frame says 1000."""
     server = websockets(ticking)
-    outcome = stream(server.url, "websocket", duration=0.25, validate=ALL)
+    outcome = stream(server.url, "websocket", messages=10, validate=ALL)
     assert outcome.counts("errors") == {}
     assert outcome.total("landed") == 3
-    assert outcome.counts("checks")["messages"] > 20
+    assert outcome.counts("checks")["messages"] == 30
     assert wait_until(lambda: server.codes[:3] == [1000] * 3)
 
 
@@ -242,7 +252,7 @@ def test_a_websocket_sends_and_offers_what_it_was_told(websockets: Callable[...,
     outcome = stream(server.url, "websocket", subprotocols=("chat",), send=("one", "two"), messages=2)
     assert outcome.counts("errors") == {}
     assert server.offered == ["chat"] * 3
-    assert server.received == ["one", "two"] * 3
+    assert server.received == [["one", "two"]] * 3
 
 
 def test_a_websocket_is_abandoned_right_after_a_message(websockets: Callable[..., WebSockets]) -> None:
@@ -250,7 +260,7 @@ def test_a_websocket_is_abandoned_right_after_a_message(websockets: Callable[...
     server = websockets(chatting)
     outcome = stream(server.url, "websocket", send=("one", "two"), until="ack two", faults={"abandon": 1.0})
     assert outcome.counts("faulted") == {"abandon": 3}
-    assert server.received == ["one", "two"] * 3
+    assert server.received == [["one", "two"]] * 3
     assert wait_until(lambda: server.codes == [1006] * 3)
 
 
@@ -258,10 +268,11 @@ def test_a_websocket_is_held_and_then_abandoned(websockets: Callable[..., WebSoc
     """`hold` alone counts from the handshake; with `until`, from that message."""
     for extra in ({}, {"until": "ack one"}):
         server = websockets(chatting)
-        outcome = stream(server.url, "websocket", send=("one",), hold=0.1, faults={"abandon": 1.0}, **extra)
+        with stays() as seconds:
+            outcome = stream(server.url, "websocket", send=("one",), hold=0.1, faults={"abandon": 1.0}, **extra)
         assert outcome.counts("faulted") == {"abandon": 3}
-        assert wait_until(lambda lasted=server.lasted: len(lasted) == 3)
-        assert 0.05 < max(server.lasted) < PATIENCE_S
+        assert min(seconds) > 0.09
+        assert wait_until(lambda codes=server.codes: codes == [1006] * 3)
 
 
 def test_a_server_that_only_speaks_http_is_no_websocket(serve: Serve) -> None:
@@ -301,7 +312,7 @@ def test_the_stream_over_the_limit_is_refused(serve: Serve, places: int, errors:
     """Eleven streams at once, one to be refused: right with ten places, and named when it is not so; none stays."""
     open_now: set[int] = set()
     server = serve(limited(places, open_now))
-    outcome = until_quiet(server.url, 0.9, streams=11, expect_refused=1)
+    outcome = until_quiet(server.url, lambda stream: stream.accepted, streams=11, expect_refused=1)
     assert outcome.counts("errors") == errors
     assert outcome.total("due") == 11
     assert outcome.total("landed") == 11
