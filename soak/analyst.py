@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
 
-from soak.errors import SoakError
+from soak.errors import SoakError, interpreter_unusable
 
 COMMAND = (sys.executable, "-P", "-m", "soak.report.compute")  # -P: the user's folder may hold a logging.py
 NICENESS = 10  # an analysis between cycles must not take the processor from the target
@@ -53,14 +53,18 @@ class Analyst:
         self._verdicts += ["inconclusive"] * (cycles - 1 - len(self._verdicts))  # looks that were left out
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 -- open as long as the process that writes it
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
-        self._process = subprocess.Popen(
-            COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=self._output,
-            stderr=self._errors,
-            env=_environment(),
-            start_new_session=True,  # Ctrl-C is for soak, which may want this very analysis
-        )
+        try:
+            self._process = subprocess.Popen(
+                COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=self._output,
+                stderr=self._errors,
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C is for soak, which may want this very analysis
+            )
+        except OSError as error:
+            self._forget()
+            raise interpreter_unusable(error) from error
         self._deadline = self._monotonic() + LONGEST
         assert self._process.stdin is not None
         order = {"store": self._store_url, "run": self._run_id, "verdicts": self._verdicts}
