@@ -27,6 +27,7 @@ PATHS = 8192  # temporary files and databases remembered
 CHILD_SLACK = 0.25  # s a child may take to be made; of a fork the true time is known
 CLAIMED = 8  # descriptors looked at when a child is made
 STACKS = 300  # taken a second at most, 5 to 9 us each: 0.3 % of one core
+LONGEST = 1e-3  # s that noting one birth may cost, a hundred times what it does: beyond that it waited for the processor
 WINDOW = 2.0  # s over which they are counted: a burst is taken whole
 ARMED = 1000  # names of coroutines
 OBJECTS = 100_000  # addresses remembered before the dead are swept out
@@ -324,7 +325,8 @@ def _hook(find: Any, own: set[int], ident: Any, clock: Any) -> Any:
                 handler(args)
             except Exception:  # an exception here would abort what the target is doing
                 pass
+            spent = clock() - begun
             timed[0] += 1
-            timed[1] += clock() - begun
+            timed[1] += spent if spent < LONGEST else LONGEST
 
     return hook
