@@ -9,9 +9,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from soak import analyst as analyst_module
 from soak.analyst import LONGEST, Analyst
 from soak.errors import SoakError
 from tests.common import wait_until
+
+
+@pytest.fixture(autouse=True)
+def not_nice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside tests that are not nice, an analysis that is takes a minute for its second of work."""
+    monkeypatch.setattr(analyst_module, "NICENESS", 0)
 
 
 def test_an_analysis_that_breaks_says_why(tmp_path: Path) -> None:
@@ -22,8 +29,9 @@ def test_an_analysis_that_breaks_says_why(tmp_path: Path) -> None:
     assert "none.db" in caught.value.message
 
 
-def test_an_analysis_that_hangs_is_given_up(tmp_path: Path) -> None:
+def test_an_analysis_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time it is killed, so that the next one can begin."""
+    monkeypatch.setattr(analyst_module, "COMMAND", ("sleep", "600"))
     times = iter([0.0, LONGEST - 1.0, LONGEST + 1.0])
     analyst = Analyst(f"sqlite:///{tmp_path / 'none.db'}", 1, lambda: next(times))
     analyst.start(1)
@@ -61,7 +69,7 @@ def is_gone(pid: int) -> bool:
 def test_an_analysis_does_not_outlive_its_soak() -> None:
     """After kill -9 of soak the analysis ends too, though its order may still come: the pipe is held open here."""
     code = "import subprocess as s, sys, time\n"
-    code += "print(s.Popen([sys.executable, '-P', '-m', 'soak.report.compute']).pid, flush=True)\ntime.sleep(60)"
+    code += "print(s.Popen([sys.executable, '-P', '-m', 'soak.report.compute']).pid, flush=True)\ntime.sleep(600)"
     soak = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert soak.stdout is not None
