@@ -1,4 +1,8 @@
-"""Runs the analysis in a short-lived process, so that numpy never loads beside the measuring."""
+"""Runs the analysis in a short-lived process, so that numpy never loads beside the measuring.
+
+A report grows with its run. What is judged while the run goes on is therefore stored by the process that judged it: the
+one that measures learns the verdict, and needs as much memory in the thousandth cycle as in the first.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -22,10 +26,11 @@ LONGEST = 300.0  # seconds; a 12-hour run with 200 sites takes a few
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What one analysis said: the report (contract), and whether a soak that stops when decided may end now."""
+    """What one analysis said: the verdict so far, and whether a soak that stops when decided may end now."""
 
-    report: dict[str, Any]
+    verdict: str
     stop: bool
+    unkept: str | None = None  # why its report is not in the store
 
 
 class Analyst:
@@ -46,10 +51,15 @@ class Analyst:
         """Is an analysis under way?"""
         return self._process is not None
 
-    def start(self, cycles: int) -> None:
-        """Begin an analysis of what is stored by now, after `cycles` cycles; nothing when one is under way."""
-        if self._process is not None:
-            return
+    def start(self, cycles: int, t: float, secrets: Sequence[str] = ()) -> None:
+        """Begin an analysis of what is stored by now, after `cycles` cycles; nothing when one is under way.
+
+        It puts its report into the store as that of run time `t`, with `secrets` masked.
+        """
+        if self._process is None:
+            self._begin(cycles, {"keep": {"t": t, "cycle": cycles - 1, "secrets": list(secrets)}})
+
+    def _begin(self, cycles: int, wish: Mapping[str, Any]) -> None:
         self._verdicts += ["inconclusive"] * (cycles - 1 - len(self._verdicts))  # looks that were left out
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 -- open as long as the process that writes it
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
@@ -67,7 +77,7 @@ class Analyst:
             raise interpreter_unusable(error) from error
         self._deadline = self._monotonic() + LONGEST
         assert self._process.stdin is not None
-        order = {"store": self._store_url, "run": self._run_id, "verdicts": self._verdicts}
+        order = {"store": self._store_url, "run": self._run_id, "verdicts": self._verdicts, **wish}
         with contextlib.suppress(BrokenPipeError), self._process.stdin as order_pipe:  # it died: poll will see that
             order_pipe.write(json.dumps(order).encode())
         own = os.getpriority(os.PRIO_PROCESS, 0)  # under `nice -n 15` nobody but root may go back to 10
@@ -81,14 +91,16 @@ class Analyst:
             if self._monotonic() < self._deadline:
                 return None
             self._kill()
-        return self._collect()
+        answer = self._collect()
+        return Analysis(answer["verdict"], answer["stop"], answer["unkept"])
 
     def finish(self) -> dict[str, Any]:
         """A fresh report, waited for: one still under way has not seen the last samples and is given up."""
         self.stop()
-        self.start(len(self._verdicts) + 1)
+        self._begin(len(self._verdicts) + 1, {})
         self._wait()
-        return self._collect().report
+        report: dict[str, Any] = self._collect()["report"]
+        return report
 
     def stop(self) -> None:
         """End an analysis that nobody needs any more."""
@@ -108,7 +120,7 @@ class Analyst:
         self._process.kill()
         self._process.wait()
 
-    def _collect(self) -> Analysis:
+    def _collect(self) -> dict[str, Any]:
         assert self._process is not None and self._output is not None and self._errors is not None
         code = self._process.returncode
         self._output.seek(0)
@@ -120,8 +132,8 @@ class Analyst:
         except ValueError as error:
             why = complaint.strip().splitlines()[-1:] or [f"exit {code}" if code >= 0 else f"killed by signal {-code}"]
             raise SoakError("analysis_failed", why=why[0]) from error
-        self._verdicts.append(answer["report"]["verdict"])
-        return Analysis(answer["report"], answer["stop"])
+        self._verdicts.append(sys.intern(answer["verdict"]))
+        return answer
 
     def _forget(self) -> None:
         for stream in (self._output, self._errors):

@@ -14,6 +14,7 @@ from soak.clock import SystemClock
 from soak.clocktimes import BadSchedule, trigger_of
 from soak.config import Config, format_duration
 from soak.errors import ConfigError, Problem, SoakError, UsageError
+from soak.footprint import give_back, keep_what_is_there, one_arena
 from soak.heartbeat import Heartbeat
 from soak.housekeeping import Housekeeping
 from soak.leftovers import clear_leftovers, is_alive
@@ -64,12 +65,14 @@ class Daemon:
         self._clock = SystemClock()
         self._host = socket.gethostname()
         self._signals = DaemonSignals()
+        self._tidied = 0  # the cycle after which memory was last given back
 
     # ------------------------------------------------------------------------------------------------- one screen
 
     def run(self) -> int:
         """Soak on the schedule until SIGTERM or SIGINT; the exit code."""
         url, name = self._config.storage.url, self._config.target.name
+        one_arena()
         migrate(url)
         with open_store(url) as store, StoreLock(store, self._host, name) as lock, self._signals:
             cut_off = self._startup(store, lock)
@@ -103,6 +106,7 @@ class Daemon:
         self._standing.parts = self._parts.states
         self._standing.next_start = lambda: self._schedule.next_start
         self._parts.start()
+        keep_what_is_there()
         self._notifier.ready()
         LOG.info("ready: %s", config.target.name)
         return cut_off
@@ -145,6 +149,7 @@ class Daemon:
         finally:
             self._schedule.done(order, run_id)
             bind(run=None, cycle=None)
+            give_back()
 
     def _conclude(self, outcome: RunOutcome) -> None:
         report = outcome.report
@@ -165,6 +170,9 @@ class Daemon:
         bind(cycle=status.cycle + 1)
         self._standing.progress(status)
         self._reload_if_asked()
+        if status.cycle != self._tidied:
+            self._tidied = status.cycle
+            give_back()
 
     # ------------------------------------------------------------------------------------------------------ reload
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from soak.load import Histogram, LoadDelta
 from soak_storage.records import EventRow, LoadCycleRow, LoadWindowRow, Record
 
-REMEMBERED = 512  # windows; those of the last seconds, whatever the number of workers and scenarios
+REMEMBERED = 512  # windows at most, whatever the number of workers and scenarios
+REMEMBERED_MS = 10_000  # of run time: workers report every second
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ class LoadBook:
         while (window.scenario, begin) in self._begun:
             begin += 1
         self._begun[window.scenario, begin] = None
-        while len(self._begun) > REMEMBERED:
+        while len(self._begun) > REMEMBERED or next(iter(self._begun))[1] < begin - REMEMBERED_MS:
             del self._begun[next(iter(self._begun))]
         return window if begin == round(window.t0 * 1e3) else replace(window, t0=begin / 1e3)
 

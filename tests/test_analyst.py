@@ -12,7 +12,9 @@ import pytest
 from soak import analyst as analyst_module
 from soak.analyst import LONGEST, Analyst
 from soak.errors import SoakError
-from tests.common import wait_until
+from soak_storage import open_store
+from tests.common import PATIENCE_S, wait_until
+from tests.report.runs import Plan, make_run
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +31,27 @@ def test_an_analysis_that_breaks_says_why(tmp_path: Path) -> None:
     assert "none.db" in caught.value.message
 
 
+def test_an_analysis_of_a_run_that_goes_on_stores_its_report_by_itself(tmp_path: Path) -> None:
+    """Soak learns the verdict, the store has the report; what soak knows to be secret, here a name, is masked in it."""
+    with open_store(f"sqlite:///{tmp_path / 'soak.db'}") as store:
+        run = make_run(store, Plan(heap_growth=3_000_000))
+        analyst = Analyst(store.url, run)
+        analyst.start(8, 480.0, ["handler"])
+        found = wait_until(analyst.poll, 2 * PATIENCE_S)
+        assert (found.verdict, found.stop, found.unkept) == ("leak", True, None)
+        report = store.latest_analysis(run)
+        assert report is not None and report["verdict"] == store.run(run).verdict == "leak"
+        assert report["findings"][0]["sites"][0]["function"] == "***"
+        final = analyst.finish()
+        assert final["findings"][0]["sites"][0]["function"] == "handler"
+
+
 def test_an_analysis_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time it is killed, so that the next one can begin."""
     monkeypatch.setattr(analyst_module, "COMMAND", ("sleep", "600"))
     times = iter([0.0, LONGEST - 1.0, LONGEST + 1.0])
     analyst = Analyst(f"sqlite:///{tmp_path / 'none.db'}", 1, lambda: next(times))
-    analyst.start(1)
+    analyst.start(1, 20.0)
     assert analyst.poll() is None
     with pytest.raises(SoakError, match="signal 9"):
         analyst.poll()
@@ -44,7 +61,7 @@ def test_an_analysis_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.
 def test_an_analysis_is_never_less_nice_than_its_soak(tmp_path: Path) -> None:
     """Under `nice` it stays as nice as soak is: going back would be refused to all but root."""
     code = "import os\nfrom soak.analyst import Analyst\nos.nice(19)\n"
-    code += f"one = Analyst('sqlite:///{tmp_path / 'none.db'}', 1)\none.start(1)\n"
+    code += f"one = Analyst('sqlite:///{tmp_path / 'none.db'}', 1)\none.start(1, 20.0)\n"
     code += "print(os.getpriority(os.PRIO_PROCESS, one._process.pid))\none.stop()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "19\n"

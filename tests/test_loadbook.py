@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 from soak.load import LoadDelta
 from soak.loadbook import LoadBook
 from soak_storage.records import EventRow, LoadCycleRow, LoadWindowRow
@@ -32,6 +34,17 @@ def test_windows_of_two_workers_never_have_one_key() -> None:
     assert len({round(row.t0 * 1e3) for row in windows}) == len(windows) == 24
     assert all(abs(row.t0 - round(row.t0)) < 0.003 and row.t0 < row.t1 for row in windows)
     assert sum(row.landed for row in windows) == 240
+
+
+def test_a_book_does_not_grow() -> None:
+    """After an hour of windows it is as large as after half a minute."""
+    book = LoadBook(cycle_seconds=20.0, quiet_seconds=5.0)
+    sizes = []
+    for second in range(3600):
+        rows = list(book.add([delta(float(second), second // 20)]))
+        rows += book.close(second // 20)
+        sizes.append(len(pickle.dumps(book)))
+    assert sizes[-1] < 1.2 * sizes[30]
 
 
 def test_a_cycle_is_summed_by_scenario_and_corrected_by_a_late_delta() -> None:

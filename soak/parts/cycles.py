@@ -8,7 +8,7 @@ from soak.launch.readiness import Endpoint
 from soak.parts.base import Run
 from soak.parts.load import LoadPart
 from soak.selfcost import SelfCost
-from soak_storage.records import AnalysisRow, CycleRow, EventRow
+from soak_storage.records import CycleRow, EventRow
 
 STORE_PATIENCE = 30.0  # seconds until a cycle is analysed though not all of its samples are stored
 LOOK_EVERY = 0.2  # seconds between two looks at what is under way
@@ -36,7 +36,7 @@ class CyclePart:
 
     def loop(self, now: float) -> None:
         """Take in an analysis that has ended; turn to the next cycle when it is time."""
-        self._take_analysis(now)
+        self._take_analysis()
         self._analyse(now)
         cycle = int(now // self._run.cycle_seconds)
         if now >= 0 and cycle > self._run.cycle:
@@ -79,9 +79,9 @@ class CyclePart:
         cycles, mark, latest = self._wanted
         if self._run.recorder.stored(mark) or now >= latest:
             self._wanted = None
-            self.analyst.start(cycles)
+            self.analyst.start(cycles, now, self._run.store.redactor.values)
 
-    def _take_analysis(self, now: float) -> None:
+    def _take_analysis(self) -> None:
         run = self._run
         try:
             analysis = self.analyst.poll()
@@ -90,8 +90,9 @@ class CyclePart:
             return
         if analysis is None:
             return
-        run.put([AnalysisRow(now, analysis.report, run.cycle - 1)])
-        run.verdict = analysis.report["verdict"]
+        if analysis.unkept is not None:  # that of the next cycle may be, and the last is put down with patience
+            run.listener.message(f"warning: the report so far is not in the store: {analysis.unkept}")
+        run.verdict = analysis.verdict
         run.listener.message(f"after cycle {run.cycle}: {run.verdict} so far")
         if analysis.stop and run.config.load.stop == "decided":
             run.decided = True

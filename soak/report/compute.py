@@ -11,7 +11,7 @@ import json
 import math
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -161,9 +161,11 @@ def finite(value: Any) -> Any:
 
 
 def main() -> None:
-    """Answer the order on stdin (JSON: store, run, verdicts so far by cycle) with the report, and whether to stop.
+    """Answer the order on stdin (JSON: store, run, verdicts so far by cycle) with the verdict, and whether to stop.
 
-    The store's URL may hold a password, so it comes by stdin and not on a command line that everybody can read.
+    With `keep` in the order the report goes from here into the store, and why it could not is in the answer, if so;
+    without, the report is the answer's. The store's URL may hold a password, so it comes by stdin and not on a command
+    line that everybody can read.
     """
     from soak_storage import open_store
 
@@ -171,8 +173,22 @@ def main() -> None:
     order = json.load(sys.stdin)
     with open_store(order["store"], create=False) as store:
         report = compute(store, order["run"])
+        kept = {"unkept": _keep(store, order, report)} if "keep" in order else {"report": report}
     stop = stop_early([_decision(one) for one in (*order["verdicts"], report["verdict"])])
-    json.dump({"report": report, "stop": stop}, sys.stdout, allow_nan=False)
+    json.dump({"verdict": report["verdict"], "stop": stop, **kept}, sys.stdout, allow_nan=False)
+
+
+def _keep(store: Store, order: Mapping[str, Any], report: dict[str, Any]) -> str | None:
+    """Store the report so far; why not, when it cannot be stored now: its verdict counts all the same."""
+    from soak_storage import StoreUnavailable
+    from soak_storage.records import AnalysisRow
+
+    store.redactor.learn(order["keep"]["secrets"])
+    try:
+        store.write(order["run"], [AnalysisRow(order["keep"]["t"], report, order["keep"]["cycle"])])
+    except StoreUnavailable as error:
+        return error.message
+    return None
 
 
 def _decision(verdict: str) -> Decision:

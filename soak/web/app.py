@@ -35,7 +35,7 @@ def make_app(standing: Standing, api: Api, *, host: str, token: str | None) -> A
 
 
 def _machine_routes(standing: Standing, token: str | None) -> list[BaseRoute]:
-    def metrics(request: Request) -> Response:
+    async def metrics(request: Request) -> Response:  # in the loop: a pool of threads costs more than it takes
         return Response(exposition(standing), media_type=None, headers={"content-type": CONTENT_TYPE})
 
     async def health(request: Request) -> Response:

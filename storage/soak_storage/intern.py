@@ -41,11 +41,6 @@ class Interner:
         """The transaction never happened: neither did its ids."""
         self._pending.clear()
 
-    def forget_run(self, run_id: int) -> None:
-        """A run has ended: nobody asks for its series any more, and a service has a run every night."""
-        for key in [key for key in self._ids if isinstance(key, tuple) and key[:2] == ("series", run_id)]:
-            del self._ids[key]
-
     def forget(self) -> None:
         """Learn every id anew."""
         self._pending.clear()

@@ -193,6 +193,11 @@ class Redactor:
         longest_first = sorted(self._values, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
+    @property
+    def values(self) -> list[str]:
+        """What it remembers, for the redactor of a process that soak starts: by a pipe, never on a command line."""
+        return sorted(self._values)
+
     def known(self, text: str) -> str:
         """`text` with the remembered values masked, and nothing else touched."""
         return text if self._pattern is None else self._pattern.sub(MASK, text)

@@ -149,7 +149,7 @@ class Store(Reader):
             values["error"] = self._redactor.mapping(error)
         self._update(run_id, values)
         with self._lock:
-            self._interner.forget_run(run_id)
+            self._interner.forget()  # a service has a run every night: what it learns of each would add up
             self._beats.pop(run_id, None)
 
     def set_verdict(self, run_id: int, verdict: str, exit_code: int) -> None:

@@ -21,6 +21,7 @@ SAMPLE_SQL = {
     "sqlite": f"{_SAMPLE_COLUMNS}(?, ?, ?, ?){_SAMPLE_AGAIN}",
     "postgresql": f"{_SAMPLE_COLUMNS}(%s, %s, %s, %s){_SAMPLE_AGAIN}",
 }
+FEW = 4  # rows
 PARTS = (tables.reading_sites, tables.reading_births, tables.reading_types, tables.reading_handles)
 
 
@@ -78,7 +79,7 @@ class Writer:
             }
             for row in rows
         ]
-        self._connection.execute(upsert(self._connection, tables.events, ("run_id", "kind", "key")), values)
+        self._few_or_many(upsert(self._connection, tables.events, ("run_id", "kind", "key")), values)
 
     def load_windows(self, rows: Sequence[records.LoadWindowRow]) -> None:
         """Counts per window."""
@@ -232,7 +233,17 @@ class Writer:
 
     def _upsert(self, table: sa.Table, key: Sequence[str], values: list[dict[str, Any]]) -> None:
         rows = [{"run_id": self._run, **row} for row in values]
-        self._connection.execute(upsert(self._connection, table, key), rows)
+        self._few_or_many(upsert(self._connection, table, key), rows)
+
+    def _few_or_many(self, statement: sa.Insert, rows: list[dict[str, Any]]) -> None:
+        """Few rows go one by one: that a batch has two of a kind is rare, and SQLAlchemy compiles and keeps another
+        statement for it, some tens of KB, hours after the first.
+        """
+        if len(rows) <= FEW:
+            for row in rows:
+                self._connection.execute(statement, row)
+        else:
+            self._connection.execute(statement, rows)
 
     @staticmethod
     def _fields(row: Any, names: Iterable[str]) -> dict[str, Any]:

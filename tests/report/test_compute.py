@@ -204,7 +204,25 @@ def test_program_prints_the_report_as_json(
     main()
     answer = json.loads(capsys.readouterr().out)
     VALIDATOR.validate(answer["report"])
-    assert answer["stop"] is True  # clean after eight cycles
+    assert (answer["verdict"], answer["stop"]) == ("clean", True)  # clean after eight cycles
+    assert store.latest_analysis(run_id) is None  # the last report is put down by soak itself
+
+
+def test_a_report_that_cannot_be_stored_costs_nothing_but_itself(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else writes for longer than anybody waits: the verdict is there, and why its report is not."""
+    run_id = make_run(store, Plan())
+    keep = {"t": 480.0, "cycle": 7, "secrets": []}
+    order = {"store": store.url, "run": run_id, "verdicts": ["inconclusive"] * 7, "keep": keep}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(order)))
+    monkeypatch.setattr("soak_storage.engine.BUSY_SECONDS", 0.05)
+    with store.writing():
+        main()
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["verdict"] == "clean" and "report" not in answer
+    assert "locked" in answer["unkept"]
+    assert store.latest_analysis(run_id) is None
 
 
 @pytest.mark.parametrize(
