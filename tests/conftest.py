@@ -28,3 +28,5 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(_NOT_INHERITED)]:
         if not name.startswith(_OF_THE_TESTS):
             del os.environ[name]
+    for name in ("no_proxy", "NO_PROXY"):  # whatever proxy there is, it does not know this machine's own ports
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))

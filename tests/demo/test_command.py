@@ -63,27 +63,37 @@ def test_the_configurations_of_the_demo_are_valid(tmp_path: Path) -> None:
     assert variant.report() == {}
 
 
+@pytest.mark.timeout(600)
 def test_a_demo_that_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
     """kill -9 of `soak demo` in mid-run: its soaks and their targets end by themselves."""
     keep = tmp_path / "out"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SOAK_")}
     demo = subprocess.Popen(
-        [sys.executable, "-m", "soak", "demo", "-q", "--keep", str(keep)],
+        [sys.executable, "-m", "soak", "demo", "-q", "--cycle", "10m", "--keep", str(keep)],
         env=clean,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        started = wait_until(lambda: _family(demo.pid) if len(_targets(demo.pid)) == 2 else [])
+        wait_until(lambda: len(_targets(demo.pid)) == 2, 240)
+        started = _family(demo.pid)
     finally:
         demo.send_signal(signal.SIGKILL)
         demo.wait()
     assert len(started) >= 4
-    wait_until(lambda: not [process for process in started if process.is_running()])
+    wait_until(lambda: not [process for process in started if _runs(process)], 240)
 
 
 def _family(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it is there and no zombie, which it may stay for as long as who adopts it likes."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _targets(pid: int) -> list[psutil.Process]:

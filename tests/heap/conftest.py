@@ -23,10 +23,10 @@ Guest = Callable[..., dict[str, Any]]
 
 
 def find_python(minor: int) -> str | None:
-    """A Python 3.<minor>: this one, one named in SOAK_PYTHONS (colon-separated), one of pyenv's, or one on PATH."""
+    """A Python 3.<minor>: this one, one named in SOAK_TEST_PYTHONS (by colons), one of pyenv's, or one on PATH."""
     if sys.version_info[1] == minor:
         return sys.executable
-    named = [Path(p) for p in os.environ.get("SOAK_PYTHONS", "").split(":") if f"3.{minor}" in p]
+    named = [Path(p) for p in os.environ.get("SOAK_TEST_PYTHONS", "").split(":") if f"3.{minor}" in p]
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = named + sorted(pyenv.glob(f"3.{minor}.*/bin/python"))
     return str(found[-1]) if found else shutil.which(f"python3.{minor}")
@@ -47,7 +47,7 @@ def there(minor: int) -> str:
     """The interpreter of that name, or the test is skipped by it."""
     found = find_python(minor)
     if found is None:
-        pytest.skip(f"Python 3.{minor} is not on this machine (SOAK_PYTHONS can name one)")
+        pytest.skip(f"Python 3.{minor} is not on this machine (SOAK_TEST_PYTHONS can name one)")
     return found
 
 
@@ -72,7 +72,7 @@ def guest(library: Path) -> Guest:
     ) -> Any:
         environment = guest_environment(library, preload=preload) | environ
         command = [python, str(HERE / "guests" / script), *map(str, arguments)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout.splitlines()[-1])
 

@@ -34,7 +34,7 @@ def churn(output: Path, rounds: int, seed: int, *sanitizer: str) -> None:
     assert not why, why
     options = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1", "TSAN_OPTIONS": "halt_on_error=1"}
     command = [str(output), str(rounds), str(seed)]
-    done = subprocess.run(command, env=os.environ | options, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, env=os.environ | options, capture_output=True, text=True, timeout=240, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
 
 

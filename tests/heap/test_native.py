@@ -38,5 +38,5 @@ def test_the_native_caller_is_named_by_module_symbol_and_build_id(guest: Guest, 
 def test_a_preloaded_process_that_does_not_sample_is_left_alone(library: Path, command: list[str]) -> None:
     """The library is inherited by whatever the target starts, Python or not."""
     environment = guest_environment(library, preload=True)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=True)
     assert (done.stdout, done.stderr) == ("42\n", "")

@@ -303,7 +303,8 @@ def test_silence_times_out_stream_by_stream(serve: Serve) -> None:
         return all_over(so_far)
 
     server, clock = serve(speaking(half)), LeapingClock(the_others_are_answered)
-    outcome = drive(plan(server.url, timeout=2.0), until=all_timed_out, clock=clock)
+    wanted = plan(server.url, timeout=2.0, cycle=1.0 + PATIENCE_S, quiet=PATIENCE_S)
+    outcome = drive(wanted, until=all_timed_out, clock=clock)
     assert (outcome.errors, outcome.total("landed")) == ({"timeout": 10}, 10)
     assert len(server.clients) == 1
 

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 
 from common import answer, ready, total
 
@@ -29,11 +30,13 @@ for thread in threads:
 seen = 0
 for i in range(ROUNDS):
     sampler.start((1, 64, 512, 65536)[i % 4])
-    for _ in range(1000):  # a reading gives up the GIL, so the threads get on
+    patience = time.monotonic() + 60
+    while time.monotonic() < patience:
         sampler.mark_cycle(i)
         if total(sampler.read(0), "churn", "samples"):
             seen += 1
             break
+        time.sleep(0.001)  # gives up the GIL, as a reading does: the threads get on
     sampler.stop()
 going = False
 for thread in threads:
