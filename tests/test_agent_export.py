@@ -29,7 +29,7 @@ def test_the_exported_agent_starts_without_soak(tmp_path: Path) -> None:
     assert CliRunner().invoke(cli.cli, ["agent", "export", str(folder)]).exit_code == 0
     program = _PROGRAM.format(folder=str(folder), sockets=str(sockets))
     run = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=PATIENCE_S
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=4 * PATIENCE_S
     )
     started, file, listening = run.stdout.strip().split("|")
     assert (started, Path(file).parent) == ("True", folder / "soak_agent"), run.stderr
@@ -45,7 +45,7 @@ def test_the_exported_agent_enters_by_environment_alone(tmp_path: Path) -> None:
     environ = {"PYTHONPATH": f"{folder}/soak_agent/bootstrap", "SOAK_AGENT_DIR": str(sockets)}
     program = f"import os; print(os.listdir({str(sockets)!r}))"
     run = subprocess.run(
-        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=PATIENCE_S
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=4 * PATIENCE_S
     )
     assert ".sock" in run.stdout, run.stderr
 
@@ -72,7 +72,7 @@ def test_the_wheel_installs_and_its_agent_starts(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     program = _PROGRAM.format(folder=str(place), sockets=str(sockets))
     run = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=PATIENCE_S
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=4 * PATIENCE_S
     )
     assert run.stdout.startswith("True|"), run.stderr
     assert not list(place.rglob("build.py"))

@@ -28,7 +28,7 @@ def soak(*args: str, folder: Path | None = None, **environment: str) -> subproce
         env={**clean, **environment},
         capture_output=True,
         text=True,
-        timeout=2 * PATIENCE_S,
+        timeout=4 * PATIENCE_S,
     )
 
 
@@ -191,7 +191,7 @@ def test_ten_malformed_configurations_end_with_two(
 def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
     """`soak --help | head -1` ends quietly."""
     command = f"{sys.executable} -m soak --help | head -c 1"
-    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=PATIENCE_S)
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=4 * PATIENCE_S)
     assert run.stderr == ""
 
 

@@ -43,7 +43,11 @@ def test_the_man_page_is_one() -> None:
     """groff renders it without a warning, with every command in it."""
     page = man_page(datetime.date(2026, 1, 1))
     run = subprocess.run(
-        ["groff", "-man", "-ww", "-Tascii", "-P-cbou"], input=page, capture_output=True, text=True, timeout=PATIENCE_S
+        ["groff", "-man", "-ww", "-Tascii", "-P-cbou"],
+        input=page,
+        capture_output=True,
+        text=True,
+        timeout=4 * PATIENCE_S,
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert all(f"soak {name}" in run.stdout for name in COMMANDS)

@@ -22,7 +22,7 @@ url = "http://127.0.0.1:8000"
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer takes a fifth of a second, and on a busy machine many: a warning that is late is not said."""
-    monkeypatch.setattr(planning, "PATIENCE", 2 * PATIENCE_S)
+    monkeypatch.setattr(planning, "PATIENCE", 4 * PATIENCE_S)
 
 
 def config(folder: Path, text: str = "", **overrides: object) -> Config:
@@ -84,6 +84,6 @@ def test_an_interpreter_that_this_user_may_not_run_is_said(tmp_path: Path, comma
     python.touch(mode=0o644)
     (tmp_path / "soak.toml").write_text(SOAK)
     words = [sys.executable, "-P", "-c", WITHOUT_PYTHON, str(python), *command.split()]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=2 * PATIENCE_S)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=4 * PATIENCE_S)
     assert (done.returncode, "Traceback" in done.stderr) == (4, False), done.stderr
     assert f"{python} cannot be started: Permission denied" in done.stderr

@@ -173,7 +173,7 @@ def test_two_processes_write_into_one_store(path: Path) -> None:
     """A daemon and `soak run` beside it both get everything through."""
     writers = [start_writer(path, 3000) for _ in range(2)]
     for writer in writers:
-        writer.communicate(timeout=2 * PATIENCE_S)
+        writer.communicate(timeout=4 * PATIENCE_S)
     assert [writer.returncode for writer in writers] == [0, 0]
     with open_store(f"sqlite:///{path}", create=False) as store:
         assert [len(stored(store, run.id)) for run in store.runs()] == [3000, 3000]

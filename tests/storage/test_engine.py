@@ -215,7 +215,7 @@ def test_processes_that_start_together_share_one_store(url: str) -> None:
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(2 * PATIENCE_S)
+        writer.join(4 * PATIENCE_S)
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     with open_store(url) as store:
         assert len(store.runs()) == 12

@@ -34,7 +34,7 @@ class Served:
         self, path: str, method: str = "GET", body: str | None = None, **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.part.port, timeout=2 * PATIENCE_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self.part.port, timeout=4 * PATIENCE_S)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, {**self.headers, **named})

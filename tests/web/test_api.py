@@ -126,7 +126,7 @@ def test_an_alert_is_acknowledged_with_name_and_note(serve: Serve, store: Store,
 
 def test_the_whole_report_is_one_page_of_its_own(serve: Serve, leaky: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rendered as `soak report --format html` does; no script may run in it."""
-    monkeypatch.setattr("soak.web.api.REPORT_TIMEOUT", 2 * PATIENCE_S)
+    monkeypatch.setattr("soak.web.api.REPORT_TIMEOUT", 4 * PATIENCE_S)
     served = serve()
     status, headers, body = served.ask(f"/runs/{leaky}/report.html")
     assert status == 200 and b"app.py:57" in body and b"</html>" in body
