@@ -200,14 +200,15 @@ def test_load_resumes_when_the_target_is_back(serve: Serve) -> None:
         return not engine.accounts.in_flight
 
     clock = LeapingClock(half_a_second_later)
-    wanted = plan(f"http://127.0.0.1:{port}", ScenarioPlan(rate=40), cycle=2.1)
+    wanted = plan(f"http://127.0.0.1:{port}", ScenarioPlan(rate=40.5), cycle=2.1)
     outcome = drive(wanted, clock=clock)
     assert outcome.errors == {"refused": 1}
-    assert outcome.total("withheld") == 39  # due at 0.0125 s, and the probe at 1.0125 s: all between them
-    assert outcome.total("landed") == 80 - 1 - 39
+    # Request k is due at (k + 1/2) / 40.5: the one of 0.5 / 40.5 s is refused, 41.5 / 40.5 s is the first 1 s later
+    assert outcome.total("withheld") == 40
+    assert outcome.total("landed") == 81 - 1 - 40
     (began, unknown, _), (start, end, _) = [outage for delta in outcome.deltas for outage in delta.outages]
     assert (began, unknown) == (start, None)
-    assert end - start == pytest.approx(1.0, abs=0.001)
+    assert end - start == pytest.approx(41 / 40.5, abs=1e-6)
 
 
 def test_a_target_that_pushes_back_is_left_in_peace(serve: Serve) -> None:

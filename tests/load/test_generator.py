@@ -120,7 +120,7 @@ def test_stop_reads_what_the_workers_still_have_to_say(serve: Serve) -> None:
     generator.start(time.monotonic())
     try:
         assert select.select([generator], [], [], PATIENCE_S)[0]
-        wait_until(lambda: sum(client.received.count(b"\r\n\r\n") for client in list(server.clients)) > 1500)
+        wait_until(lambda: sum(client.received.count(b"\r\n\r\n") for client in list(server.clients)) > 400)
         generator.stop(PATIENCE_S)
         outcome = Outcome(generator.poll())
         assert not generator.running
