@@ -29,6 +29,7 @@ CLAIMED = 8  # descriptors looked at when a child is made
 STACKS = 300  # taken a second at most, 5 to 9 us each: 0.3 % of one core
 LONGEST = 1e-3  # s that noting one birth may cost, a hundred times what it does: beyond that it waited for a core
 WINDOW = 2.0  # s over which they are counted: a burst is taken whole
+LIMITED = frozenset({"open", "socket.__new__", "mmap.__new__"})  # events that mean nothing without a stack
 ARMED = 1000  # names of coroutines
 OBJECTS = 100_000  # addresses remembered before the dead are swept out
 TMP_PLACES = (os.environ.get("TMPDIR") or "/tmp", "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked at, not used
@@ -40,6 +41,7 @@ OWN_THREADS: set[int] = (
 _handlers: dict[str, Any] = {}
 _installed = False
 _timed = [0, 0.0]  # events that were noted, and the seconds that took
+_shut = [0.0]  # until when (monotonic clock) no stack may be taken any more
 
 
 class Births:
@@ -84,6 +86,7 @@ class Births:
     def start(self) -> None:
         """Begin to listen; the hook itself is installed once in the life of the process."""
         _install()
+        _shut[0] = 0.0
         self.handlers.update(
             {
                 "open": self._open, "socket.__new__": self._socket, "subprocess.Popen": self._popen,
@@ -162,6 +165,7 @@ class Births:
             self.window, self.left = now + WINDOW, int(STACKS * WINDOW)
         self.left -= 1
         if self.left < 0:
+            _shut[0] = self.window
             return False
         self.noted += 1
         return True
@@ -181,8 +185,6 @@ class Births:
         return number
 
     def _open(self, args: Any) -> None:
-        if self.left <= 0 and self.clock() < self.window:
-            return
         path, mode, flags = args
         if isinstance(path, int):
             if self._affordable():
@@ -306,7 +308,7 @@ def _install() -> None:
     global _installed
     if not _installed:
         _installed = True
-        sys.addaudithook(_hook(_handlers.get, OWN_THREADS, load("_thread").get_ident, load("time").perf_counter))
+        sys.addaudithook(_hook(_handlers.get, OWN_THREADS, load("_thread").get_ident, load("time").monotonic))
 
 
 def installed() -> bool:
@@ -315,12 +317,14 @@ def installed() -> bool:
 
 
 def _hook(find: Any, own: set[int], ident: Any, clock: Any) -> Any:
-    timed = _timed
+    timed, shut, limited = _timed, _shut, LIMITED
 
     def hook(event: str, args: Any) -> None:
         handler = find(event)
-        if handler is not None and ident() not in own:
+        if handler is not None:
             begun = clock()
+            if (begun < shut[0] and event in limited) or ident() in own:
+                return
             try:
                 handler(args)
             except Exception:  # an exception here would abort what the target is doing
