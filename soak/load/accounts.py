@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from soak.load.backoff import BackOff
+from soak.load.tally import NOTED
 
 if TYPE_CHECKING:
     from soak.load.plan import ScenarioPlan
@@ -30,35 +32,68 @@ class Job:
 class Accounts:
     """Counts of one worker; tells the back-off what the target did, and users when their request is over."""
 
-    def __init__(self, now: Callable[[], float], unreachable: Callable[[], None]) -> None:
-        self.now = now
+    def __init__(self, zero: float, unreachable: Callable[[], None]) -> None:
+        """`zero`: CLOCK_MONOTONIC seconds at which the run began."""
+        self.zero = zero
         self.backoff = BackOff()
         self.in_flight = 0
         self._unreachable = unreachable
 
-    def landed(self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None) -> None:
-        """A whole response arrived: the end of a plain request."""
-        now = self.now()
-        good = status in scenario.status if scenario.status else status < 400
-        self._answered(job, scenario, status, retry_after, now, good)
-        self.end(job, good, now)
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return monotonic() - self.zero
 
-    def answered(self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None, *, good: bool) -> None:
-        """A response arrived (of a stream: its head), `good` or not as expected. The request may go on."""
-        self._answered(job, scenario, status, retry_after, self.now(), good)
-
-    def _answered(
-        self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None, now: float, good: bool
+    def landed(
+        self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None, moment: float = 0.0
     ) -> None:
+        """A whole response arrived, at `moment` (CLOCK_MONOTONIC; 0: now): the end of a plain request.
+
+        What `_answered` and `end` do, in one go: every request comes by here.
+        """
+        now = (moment or monotonic()) - self.zero
         tally = job.tally
         tally.landed += 1
-        job.answered = True
         took = now - job.intended
-        tally.took(took, now - job.fired)
+        if job.intended == job.fired:
+            notes = tally.prompt
+        else:
+            tally.services.append(now - job.fired)
+            notes = tally.responses
+        notes.append(took)
+        if len(notes) >= NOTED:
+            tally.settle()
+        good = status in scenario.status if scenario.status else status < 400
+        if not good or scenario.max_s is not None or self.backoff.troubled:
+            self._judge(job, scenario, status, retry_after, now, good)
+        tally.open -= 1
+        self.in_flight -= 1
+        if job.ended is not None:
+            job.ended(good, now)
+
+    def answered(
+        self,
+        job: Job,
+        scenario: ScenarioPlan,
+        status: int,
+        retry_after: float | None,
+        *,
+        good: bool,
+        moment: float = 0.0,
+    ) -> None:
+        """A response arrived (of a stream: its head), `good` or not as expected. The request may go on."""
+        now = (moment or monotonic()) - self.zero
+        job.tally.landed += 1
+        job.answered = True
+        job.tally.took(now - job.intended, now - job.fired)
+        self._judge(job, scenario, status, retry_after, now, good)
+
+    def _judge(
+        self, job: Job, scenario: ScenarioPlan, status: int, retry_after: float | None, now: float, good: bool
+    ) -> None:
         if not good:
-            tally.error(f"status_{status}")
-        elif scenario.max_s is not None and took > scenario.max_s:
-            tally.error("slow")
+            job.tally.error(f"status_{status}")
+        elif scenario.max_s is not None and now - job.intended > scenario.max_s:
+            job.tally.error("slow")
         if not good and status in PUSH_BACK:
             self.backoff.failed(now, f"status {status}", retry_after=retry_after)
         elif self.backoff.troubled:

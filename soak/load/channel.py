@@ -10,9 +10,13 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from typing import Any
 
+from soak.load.gather import NOTES, Gather, stamp
+
 READ_SIZE = 1 << 16  # bytes; not below 16 KiB, the longest TLS record: what OpenSSL keeps, the kernel cannot announce
+MUCH = 1 << 14  # bytes: who sends so much at once is read at once, before the kernel's buffer is full
 LINGER_S = 5.0  # how long a closed connection may take to send what was written before
 RETRY_S = 0.01  # TLS wants to read before it can write (a new key): looked at again so much later
 
@@ -27,10 +31,12 @@ class Channel:
         "_closing",
         "_loop",
         "_out",
+        "arrived",
         "closed",
         "connected",
         "dialling",
         "fd",
+        "gather",
         "recv",
         "send",
         "sock",
@@ -42,6 +48,8 @@ class Channel:
         self.dialling: asyncio.Task[None] | None = None
         self.connected = False  # it was, at some time
         self.closed = False  # by us: nothing that arrives matters any more
+        self.gather: Gather | None = None  # to be read with others there, if it is plain; else by itself
+        self.arrived = 0.0  # CLOCK_MONOTONIC of what was read last, by the kernel's clock; 0: just now
         self._broken: OSError | None = None  # what writing met: reading only finds the end after that
         self._closing = False
         self._out = bytearray()
@@ -60,6 +68,9 @@ class Channel:
     def connection_lost(self, error: BaseException | None) -> None:
         """The connection is gone, with `error` or by the other side's end of it; never after `close` or `abort`."""
 
+    def stuck(self) -> None:
+        """What was written did not go out as a whole: the loop sends the rest."""
+
     # What the dialler and the loop call ----------------------------------------------------------------------------
 
     def adopt(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
@@ -71,8 +82,24 @@ class Channel:
         self.sock, self.fd, self._loop = sock, sock.fileno(), loop
         self.recv, self.send = sock.recv, sock.send
         self.connected = True
-        loop.add_reader(self.fd, self.readable)
+        if self.gather is not None and not isinstance(sock, ssl.SSLSocket) and stamp(sock):
+            self.recv = sock.recvmsg
+        else:
+            self.gather = None
+        self._listen()
         self.opened()
+
+    def _listen(self) -> None:
+        if self.gather is None:
+            self._loop.add_reader(self.fd, self.readable)
+        else:
+            self.gather.add(self.fd, self.readable_late)
+
+    def _ignore(self) -> None:
+        if self.gather is None:
+            self._loop.remove_reader(self.fd)
+        else:
+            self.gather.discard(self.fd)
 
     def readable(self) -> None:
         """The loop says that there is something to read."""
@@ -87,6 +114,39 @@ class Channel:
         else:
             self._lose(None)
 
+    def readable_late(self) -> None:
+        """There has been something to read for a while: when it arrived is noted with it."""
+        gather = self.gather
+        try:
+            data, notes, _, _ = self.recv(READ_SIZE, NOTES)
+        except OSError as error:
+            if not isinstance(error, _NOT_YET):
+                self._lose(error)
+            return
+        if not data or gather is None:
+            self.arrived = 0.0
+            self._lose(None)
+            return
+        self.arrived = gather.moment(notes)
+        if len(data) >= MUCH:  # a sender must not wait for us
+            self.alone()
+        self.data_received(data)
+        if self.gather is None:
+            self.arrived = 0.0
+
+    def alone(self) -> None:
+        """From now on it is read by itself, and at once."""
+        if self.gather is not None and self.sock is not None:
+            self.gather.discard(self.fd)
+            self.gather = None
+            self.recv = self.sock.recv
+            self._listen()
+
+    @property
+    def moment(self) -> float:
+        """When what was read last arrived, in CLOCK_MONOTONIC seconds; to be asked in `data_received`."""
+        return self.arrived or time.monotonic()
+
     def _lose(self, error: BaseException | None) -> None:
         if self.sock is not None:
             self.drop()
@@ -97,7 +157,7 @@ class Channel:
         """Let go of the socket."""
         sock, self.sock = self.sock, None
         if sock is not None:
-            self._loop.remove_reader(self.fd)
+            self._ignore()
             self._loop.remove_writer(self.fd)
             self._out.clear()
             self.recv = self.send = None  # the socket's own methods: a circle
@@ -123,6 +183,7 @@ class Channel:
         if sent < len(data):
             self._out += data[sent:]
             self._loop.add_writer(self.fd, self._writable)
+            self.stuck()
 
     def _writable(self) -> None:
         if self.sock is None:
@@ -148,12 +209,12 @@ class Channel:
     def pause_reading(self) -> None:
         """Leave what arrives in the kernel, until its buffers are full."""
         if self.sock is not None:
-            self._loop.remove_reader(self.fd)
+            self._ignore()
 
     def resume_reading(self) -> None:
         """Read again."""
         if self.sock is not None and not self.closed:
-            self._loop.add_reader(self.fd, self.readable)
+            self._listen()
 
     def close(self) -> None:
         """Close in good order, after what was written; the subclass hears nothing more."""
@@ -162,7 +223,7 @@ class Channel:
             self._hang_up()
         elif self._out:
             self._closing = True
-            self._loop.remove_reader(self.fd)
+            self._ignore()
             self._loop.call_later(LINGER_S, self.drop)
         else:
             self._part()

@@ -10,24 +10,28 @@ import heapq
 import math
 from collections.abc import Callable
 from itertools import count
-from time import monotonic
+from time import monotonic, sleep
 
 from soak.load.accounts import Accounts, Job
 from soak.load.arrivals import Arrivals, Mix, Poisson, Regular
 from soak.load.dial import Dialler
 from soak.load.external import ExternalRunner
+from soak.load.gather import POSSIBLE, Moderated
 from soak.load.plan import LoadPlan
 from soak.load.pool import make_pool
 from soak.load.rounds import Rounds
 from soak.load.runners import Runner, StreamRunner, make_runner
 from soak.load.shapes import Shape
 from soak.load.single import Singles
+from soak.load.support import STREAM_KINDS
 from soak.load.tally import LoadDelta, Tallies, Tally
-from soak.load.timer import Alarm, alarm
+from soak.load.timer import Alarm, alarm, precise
 from soak.load.users import Users
 from soak.load.wire import Endpoint
 
-SWEEP_S = 0.1  # how often timeouts are looked for: they come at most this late
+SWEEP_S = 0.1  # how often timeouts are looked for
+NEAR_S = 0.0025  # when the next request is due so soon, the answers to those before it are read then
+STAY_S = 0.05  # how long the event loop waits for its turn at most where only plain requests are sent
 CATCH_UP_S = 1.0  # a worker that begins later than this counts what it missed as dropped instead of firing a burst
 
 
@@ -45,8 +49,10 @@ class Engine:
         self.resumed = since
         self.most_in_flight = max(1, plan.max_in_flight // plan.workers)
         self.dialler = Dialler(self.endpoint)
-        self.accounts = Accounts(self.now, self.dialler.refresh)
+        self.accounts = Accounts(zero, self.dialler.refresh)
         self.pool = make_pool(self)
+        together = POSSIBLE and not self.endpoint.tls and any(one.kind in STREAM_KINDS for one in plan.scenarios)
+        self.streams = Moderated() if together else None
         self.runners: list[Runner] = [make_runner(self, scenario) for scenario in plan.scenarios]
         self._schedule: list[tuple[float, int, Callable[[float], float | None]]] = []
         self._order = count()
@@ -54,6 +60,7 @@ class Engine:
         self._current: list[Tally] = []  # of the cycle from `_from` to `_until`
         self._from = self._until = -math.inf
         self._alarm: Alarm | None = None
+        self._stays = plan.plain
         self._sweeper: asyncio.TimerHandle | None = None
 
     # Life ----------------------------------------------------------------------------------------------------------
@@ -61,6 +68,8 @@ class Engine:
     async def run(self) -> None:
         """Drive the load until the last cycle ends or `stop` is called."""
         loop = asyncio.get_running_loop()
+        if self._stays:
+            precise()
         await self.dialler.resolve()
         self._plan_events()
         self._alarm = alarm(loop, self._ring)
@@ -72,9 +81,12 @@ class Engine:
             self._alarm.close()
             if self._sweeper is not None:
                 self._sweeper.cancel()
+            self._collect()
             self._rest()
             self.pool.finish()
             await asyncio.gather(*(runner.finish() for runner in self.runners))
+            if self.streams is not None:
+                self.streams.close()
             await asyncio.sleep(0)  # lets closed transports go
 
     def stop(self) -> None:
@@ -153,17 +165,41 @@ class Engine:
                 self._alarm.set(self.zero + when)
 
     def _ring(self) -> None:
-        """Do everything that is due, in the order of its times, then sleep until the next."""
-        schedule = self._schedule
-        while schedule and schedule[0][0] <= self.now() and not self.done.is_set():
-            when, order, call = schedule[0]
-            following = call(when)
-            if following is None or following >= self.plan.length:
-                heapq.heappop(schedule)
-            else:
-                heapq.heapreplace(schedule, (following, order, call))
-        if schedule and self._alarm is not None and not self.done.is_set():
+        """Do everything that is due, in the order of its times, then sleep until the next.
+
+        While one request closely follows the other we stay here: to sleep by ourselves, and to read the answers when
+        the next request is due, is less work than to wake up through the loop for each. It gets its turn all the same.
+        """
+        leave = self.now() + STAY_S
+        schedule, pool, gather = self._schedule, self.pool, self.pool.gather
+        while True:
+            if gather is not None:
+                gather.collect()
+            while schedule and schedule[0][0] <= self.now() and not self.done.is_set():
+                when, order, call = schedule[0]
+                following = call(when)
+                if following is None or following >= self.plan.length:
+                    heapq.heappop(schedule)
+                else:
+                    heapq.heapreplace(schedule, (following, order, call))
+            if not schedule or self.done.is_set():
+                return
+            now = self.now()
+            wait = schedule[0][0] - now
+            near = wait < NEAR_S and pool.patient(now)
+            if not (near and self._stays and now < leave):
+                break
+            if wait > 0:
+                sleep(wait)
+        if gather is not None:
+            gather.hold(near and not gather.full)
+        if self._alarm is not None:
             self._alarm.set(self.zero + schedule[0][0])
+
+    def _collect(self) -> None:
+        """Read the answers that have waited for it."""
+        if self.pool.gather is not None:
+            self.pool.gather.collect()
 
     def _quiet(self, when: float) -> float:
         self._rest()
@@ -182,6 +218,7 @@ class Engine:
         self.pool.rest(close=self.plan.connections == "close-in-quiet")
 
     def _sweep(self) -> None:
+        self._collect()
         self.pool.sweep(self.now())
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
@@ -239,8 +276,8 @@ class _Stream:
 
     def due(self, when: float) -> float:
         """Fire the arrival that is due at `when`; the time of the next one."""
-        arrivals = self._arrivals
-        scenario, fault = self._mix.pick(arrivals.k)
+        arrivals, mix = self._arrivals, self._mix
+        scenario, fault = mix.always or mix.pick(arrivals.k)
         self._engine.arrive(when, scenario, fault)
         arrivals.advance()
         return arrivals.time

@@ -148,6 +148,16 @@ class LoadPlan:
         """Users instead of arrival rates."""
         return profiles.is_closed(self.profile, self.users)
 
+    @property
+    def open(self) -> bool:
+        """No request waits for the answer to another one: there are no users."""
+        return not self.closed and all(scenario.users is None for scenario in self.scenarios)
+
+    @property
+    def plain(self) -> bool:
+        """Nothing but well-behaved requests at their times."""
+        return self.open and all(one.kind == "http" and not any(one.faults.values()) for one in self.scenarios)
+
     def check(self) -> None:
         """SoakError when the plan asks for what this version cannot do, or for what cannot be."""
         support.refuse(self)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from soak.load import gather
 from soak.load.accounts import PUSH_BACK
 from soak.load.heads import Answer, Heads
 from soak.load.http1 import Http1
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from soak.load.pool2 import Pool2
     from soak.load.wire import Fields
 
+EAGER_S = 60.0  # after an answer that came in pieces all are read at once: the server may be waiting for us
 _SAFE_TO_REPEAT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE")  # RFC 9110 section 9.2.2
 
 
@@ -40,6 +43,7 @@ class PooledConnection(Http1):
     def __init__(self, pool: Pool, job: Job, request: Request) -> None:
         super().__init__()
         self.pool = pool
+        self.gather = pool.gather
         self.job: Job | None = job
         self.request = request
         self.bodyless = request.bodyless
@@ -48,6 +52,7 @@ class PooledConnection(Http1):
 
     def opened(self) -> None:
         """Send the request that the connection was opened for."""
+        self.pool.opening.discard(self)
         self.write(self.request.data)
 
     def data_received(self, data: bytes) -> None:
@@ -62,6 +67,19 @@ class PooledConnection(Http1):
                 self.pool.finished(self, job, answer)
                 return
         super().data_received(data)
+
+    def _partial(self, data: bytes) -> None:
+        self.pool.hurry(EAGER_S)
+        super()._partial(data)
+
+    def stuck(self) -> None:
+        """Called by the channel."""
+        self.pool.hurry(EAGER_S)
+
+    def alone(self) -> None:
+        """Called by the channel: the answers are large."""
+        self.pool.hurry(math.inf)
+        super().alone()
 
     def responded(self) -> None:
         """Count the response and go back to the pool."""
@@ -101,6 +119,19 @@ class Pool:
         self._idle: list[PooledConnection] = []
         self._all: set[PooledConnection] = set()
         self._keep = True
+        self.opening: set[PooledConnection] = set()  # those that are dialled
+        self.eager_until = 0.0
+        self.gather = gather.Gather() if gather.POSSIBLE and not engine.endpoint.tls and engine.plan.open else None
+
+    def hurry(self, seconds: float) -> None:
+        """For so long everything is read, and written, as soon as it can be."""
+        if self.gather is not None:
+            self.eager_until = max(self.eager_until, self._engine.now() + seconds)
+            self.gather.hold(False)
+
+    def patient(self, now: float) -> bool:
+        """May answers wait for a moment before they are read?"""
+        return self.gather is not None and self.gather.sees and now >= self.eager_until and not self.opening
 
     def send(self, job: Job, request: Request) -> None:
         """Send on an idle connection, or on a new one."""
@@ -116,6 +147,7 @@ class Pool:
         connection = PooledConnection(self, job, request)
         connection.deadline = deadline
         self._all.add(connection)
+        self.opening.add(connection)
         self._engine.dialler.dial(connection)
 
     def finished(self, connection: PooledConnection, job: Job, answer: Answer) -> None:
@@ -126,11 +158,12 @@ class Pool:
         else:
             self._all.discard(connection)
             connection.close()
-        self._landed(job, connection.request.scenario, status, retry_after)
+        self._landed(job, connection.request.scenario, status, retry_after, connection.arrived)
 
     def lost(self, connection: PooledConnection, job: Job | None, kind: str) -> None:
         """`connection` is gone; `job` was on it, or None when it was idle."""
         self._all.discard(connection)
+        self.opening.discard(connection)
         if job is None:
             if connection in self._idle:
                 self._idle.remove(connection)
@@ -165,3 +198,5 @@ class Pool:
             connection.abort()
             if job is not None:
                 self._engine.accounts.cut(job)
+        if self.gather is not None:
+            self.gather.close()

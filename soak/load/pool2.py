@@ -28,6 +28,8 @@ class Pool2:
     of both decides, and from then on all requests go through an HTTP/1.1 pool.
     """
 
+    gather = None  # what is read late is read from plain sockets
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._timeout = engine.plan.timeout
@@ -43,6 +45,10 @@ class Pool2:
             self._plain.send(job, request)
         else:
             self.start(Exchange(job, request, job.fired + self._timeout, request.scenario.body))
+
+    def patient(self, now: float) -> bool:
+        """May answers wait for a moment before they are read?"""
+        return False
 
     def start(self, exchange: Exchange) -> None:
         """Begin it where there is room."""

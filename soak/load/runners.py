@@ -82,7 +82,7 @@ class StreamRunner:
 
 
 def _singles(engine: Engine, scenario: ScenarioPlan, request: bytes) -> Singles:
-    return Singles(scenario, request, engine.accounts, engine.dialler, engine.plan.timeout)
+    return Singles(scenario, request, engine.accounts, engine.dialler, engine.plan.timeout, engine.streams)
 
 
 def _sse(engine: Engine, scenario: ScenarioPlan) -> Runner:

@@ -12,6 +12,7 @@ from soak.load.validate import JsonPath
 if TYPE_CHECKING:
     from soak.load.accounts import Accounts, Job
     from soak.load.dial import Dialler
+    from soak.load.gather import Gather
     from soak.load.plan import ScenarioPlan
 
 
@@ -19,13 +20,20 @@ class Singles:
     """The live connections of one scenario, and what they need to know."""
 
     def __init__(
-        self, scenario: ScenarioPlan, request: bytes, accounts: Accounts, dialler: Dialler, timeout: float
+        self,
+        scenario: ScenarioPlan,
+        request: bytes,
+        accounts: Accounts,
+        dialler: Dialler,
+        timeout: float,
+        gather: Gather | None,
     ) -> None:
         self.scenario = scenario
         self.request = request
         self.accounts = accounts
         self.dialler = dialler
         self.timeout = timeout
+        self.gather = gather  # of streams: they are read together
         self.sequence = JsonPath(scenario.sequence or "$.seq") if scenario.sequence or scenario.validate else None
         self.live: dict[Single, None] = {}
         self._refusals_left = 0

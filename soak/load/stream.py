@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from soak.load.single import Single, Singles
@@ -28,6 +27,7 @@ class Stream(Single):
         self.accepted = False
         self._last = 0.0
         super().__init__(group, job)
+        self.gather = group.gather
 
     # What a subclass calls -----------------------------------------------------------------------------------------
 
@@ -40,7 +40,8 @@ class Stream(Single):
             self.plan_to_leave()
             return
         refused_as_planned = not good and self.group.refused()
-        accounts.answered(self.job, scenario, status, self.retry_after, good=good or refused_as_planned)
+        expected = good or refused_as_planned
+        accounts.answered(self.job, scenario, status, self.retry_after, good=expected, moment=self.moment)
         if not good:
             if self.leave():
                 accounts.end(self.job, refused_as_planned)
@@ -52,12 +53,14 @@ class Stream(Single):
 
     def message(self, data: bytes) -> None:
         """A message arrived."""
-        now = time.monotonic()
+        now = self.moment
         tally = self.job.tally
         if self.check.messages:
             tally.waited(now - self._last)
+            if now == self._last:  # two messages in one go: so close together that they are to be read one by one
+                self.alone()
         else:
-            tally.first_message.record(self.group.accounts.now() - self.job.intended)
+            tally.first_message.record(now - self.group.accounts.zero - self.job.intended)
         self._last = now
         self.check.saw(data)
         if self.abandoning:

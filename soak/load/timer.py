@@ -16,7 +16,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 _TFD_TIMER_ABSTIME = 1
+_PR_SET_TIMERSLACK = 29
 _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC  # TFD_NONBLOCK and TFD_CLOEXEC have these values
+
+
+def precise() -> None:
+    """Have sleeps of this thread end when they should, and not up to 50 us later (PR_SET_TIMERSLACK, prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)  # 1 ns; where it is refused, sleeps are less precise
 
 
 class Alarm(Protocol):

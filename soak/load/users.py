@@ -66,7 +66,7 @@ class User:
         self._started = now
         k = users.next_k
         users.next_k += users.engine.plan.workers
-        scenario, fault = users.mix.pick(k)
+        scenario, fault = users.mix.always or users.mix.pick(k)
         if not users.engine.arrive(now, scenario, fault, self.ended, now):
             self._later(max(users.engine.accounts.backoff.until - users.engine.now(), FIRST_WAIT))
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
+from soak.load import accounts as accounts_module
 from soak.load import engine as engine_module
+from soak.load import gather as gather_module
 from soak.load.engine import Engine
 
 LOOK_S = 0.001  # how often it asks whether it may leap
@@ -43,9 +45,12 @@ class LeapingClock:
 
     @contextmanager
     def rules(self) -> Iterator[None]:
-        """The engines that are run inside have this clock."""
+        """The engines that are run inside have this clock; the kernel's stamps, which have not, are done without."""
         replaced = {"monotonic": lambda: self.now, "alarm": lambda loop, ring: _Alarm(self, loop, ring)}
-        with patch.multiple(engine_module, **replaced):
+        with ExitStack() as stack:
+            stack.enter_context(patch.multiple(engine_module, POSSIBLE=False, **replaced))
+            stack.enter_context(patch.object(accounts_module, "monotonic", replaced["monotonic"]))
+            stack.enter_context(patch.object(gather_module, "POSSIBLE", False))
             yield
 
 

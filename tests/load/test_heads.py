@@ -45,6 +45,11 @@ GRAMMAR = (b"HTTP/1.1 200 OK\r\n", b"Content-Length: ", b"5", b"0", b"\r\n", b"\
 class _Pool:
     """Notes what becomes of the requests."""
 
+    gather = None
+
+    def hurry(self, seconds: float) -> None:
+        """An answer goes on."""
+
     def __init__(self) -> None:
         self.endings: list[Any] = []
 
