@@ -20,11 +20,15 @@ _offset = itertools.count(os.getpid())
 def wait_until(condition: Callable[[], Answer], timeout: float = PATIENCE_S) -> Answer:
     """Its first true answer, as soon as it comes; fail if none does within `timeout` seconds."""
     deadline = time.monotonic() + timeout
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"it did not happen within {timeout:g} s"
+    pause = 0.005
+    while True:
+        late = time.monotonic() >= deadline  # before it is asked: this process may have stood still, too
+        if answer := condition():
+            return answer
+        assert not late, f"it did not happen within {timeout:g} s"
         with suppress(InterruptedError):  # a test's own signal handler may raise it: the condition is asked again
-            time.sleep(0.005)
-    return answer
+            time.sleep(pause)
+        pause = min(1.5 * pause, 0.05)  # what is waited for needs the processor as well
 
 
 def accepts(port: int) -> bool:

@@ -75,7 +75,7 @@ def soak_command(*args: str) -> list[str]:
     return [sys.executable, "-P", "-m", "soak", *args]
 
 
-def soak(folder: Path, *args: str, env: dict[str, str] | None = None, timeout: float = 240.0) -> Done:
+def soak(folder: Path, *args: str, env: dict[str, str] | None = None, timeout: float = 280.0) -> Done:
     """Run soak in `folder`; a report.json written there is read."""
     done = subprocess.run(
         soak_command(*args),

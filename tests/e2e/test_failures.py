@@ -142,7 +142,7 @@ def test_kill_nine_leaves_nothing_running_and_keeps_what_was_stored(tmp_path: Pa
     write_config(tmp_path, load=ENDLESS)
     started = subprocess.Popen(soak_command("run"), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: landed_samples(tmp_path) > 15)
+        wait_until(lambda: landed_samples(tmp_path) > 5, LONG_S)
     finally:
         os.kill(started.pid, signal.SIGKILL)
         started.wait()
@@ -151,7 +151,7 @@ def test_kill_nine_leaves_nothing_running_and_keeps_what_was_stored(tmp_path: Pa
     assert shown.code == 0, shown.err
     assert shown.report is not None
     assert shown.report["run"]["status"] == "interrupted"
-    assert next(item for item in shown.report["series"] if item["name"] == "rss")["samples"] > 15
+    assert next(item for item in shown.report["series"] if item["name"] == "rss")["samples"] > 5
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -161,7 +161,7 @@ def test_an_interrupt_keeps_judges_and_reports(tmp_path: Path, number: signal.Si
     started = subprocess.Popen(
         soak_command("run", "--json", "report.json"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    wait_until(lambda: landed_samples(tmp_path) > 5)
+    wait_until(lambda: landed_samples(tmp_path) > 5, LONG_S)
     started.send_signal(number)
     out, err = started.communicate(timeout=LONG_S)
     assert started.returncode == 130, err
@@ -218,7 +218,7 @@ def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
     """Ctrl-C twice does not wait for anybody; the run is closed, its samples are kept, nothing is left running."""
     write_config(tmp_path, load=ENDLESS)
     started = subprocess.Popen(soak_command("run"), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    wait_until(lambda: landed_samples(tmp_path) > 5)
+    wait_until(lambda: landed_samples(tmp_path) > 5, LONG_S)
     started.send_signal(signal.SIGSTOP)  # both signals arrive together, whatever the machine is doing
     started.send_signal(signal.SIGINT)
     started.send_signal(signal.SIGTERM)

@@ -75,13 +75,13 @@ def test_an_attached_target_that_somebody_restarts_is_found_again(tmp_path: Path
     )
     with guest(port) as first:
         running = subprocess.Popen(soak_command("run"), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-        wait_until(lambda: landed_samples(tmp_path) > 5)
+        wait_until(lambda: landed_samples(tmp_path) > 5, LONG_S)
         first.kill()
         first.wait()
         with guest(port) as second:
-            wait_until(lambda: bool(events(tmp_path, "restart")))
+            wait_until(lambda: bool(events(tmp_path, "restart")), LONG_S)
             before = landed_samples(tmp_path)
-            wait_until(lambda: landed_samples(tmp_path) > before)
+            wait_until(lambda: landed_samples(tmp_path) > before, LONG_S)
             running.send_signal(signal.SIGINT)
             _, err = running.communicate(timeout=LONG_S)
             assert second.poll() is None, "an attached target is nobody's to end"
@@ -137,7 +137,7 @@ def test_an_interrupt_while_the_target_starts_is_heard(tmp_path: Path) -> None:
     """Ctrl-C does not wait for a target that takes its time."""
     write_config(tmp_path, target={"url": f"http://127.0.0.1:{free_port()}", "startup_timeout": "60s"})
     started = subprocess.Popen(soak_command("run"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_until(lambda: (tmp_path / "soak-runs/1/target.log").exists())
+    wait_until(lambda: (tmp_path / "soak-runs/1/target.log").exists(), LONG_S)
     started.send_signal(signal.SIGINT)
     _, err = started.communicate(timeout=LONG_S)
     assert started.returncode == 130, err
