@@ -7,6 +7,8 @@ from typing import Any
 WARNINGS = {
     "too_few_cycles": "too few cycles to judge",
     "still_slowing": "still slowing down: growth to date, it may be bounded",
+    "one_step": "one step, not a slope",
+    "growth_to_date": "growth to date is too near the limit: it may only have paused",
     "gave_back": "most of what had grown was given back once, as by a sweep that comes round",
     "accelerating": "growing faster and faster",
     "restarted": "cycles with a restart were left out",

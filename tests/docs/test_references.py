@@ -216,15 +216,25 @@ def test_kinds_of_findings() -> None:
 
 
 def test_warnings_of_a_series() -> None:
-    """Each is written in the analysis or in the report, and not only in the table of their meanings."""
-    paths = [path for path in _sources("soak/analysis", "soak/report") if path.name != "words.py"]
-    texts = {
-        node.value
-        for path in paths
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
-    assert set(column(REPORTS, "## Warnings of a series", "code")) <= texts
+    """Every code that the analysis says of a series, or the report puts beside it."""
+    made = {code for name in ("decision", "judge") for code in _said(ROOT / f"soak/analysis/{name}.py")}
+    made |= set(_said(ROOT / "soak/report/series.py"))
+    assert made == set(column(REPORTS, "## Warnings of a series", "code"))
+
+
+def _said(path: Path) -> Iterator[str]:
+    """Codes in a set, the reasons of a cycle that are passed on, what is appended to warnings, and lists of one."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        found: list[ast.expr] = []
+        if isinstance(node, ast.Set):
+            found = node.elts
+        if isinstance(node, ast.Compare) and ast.unparse(node.left).endswith(".why"):
+            found = [code for reasons in node.comparators if isinstance(reasons, ast.Tuple) for code in reasons.elts]
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "row['warnings'].append":
+            found = node.args
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "_row" and isinstance(node.args[-1], ast.List):
+            found = node.args[-1].elts
+        yield from (code.value for code in found if isinstance(code, ast.Constant) and isinstance(code.value, str))
 
 
 def _first_arguments(*functions: str) -> Iterator[str]:
