@@ -64,10 +64,10 @@ class Scored:
     rank: int | None = None
 
     def good(self) -> bool:
-        """Found with its resource and its place, or not accused."""
+        """Found with its resource and its place; or not accused, by a run that went to its end."""
         verdict = (self.report or {}).get("verdict")
         if self.report is None or self.which != "leaky" or self.case.innocent:
-            return self.report is not None and verdict != "leak"
+            return verdict not in (None, "leak", "error")
         resource = self.case.facts["resource"]
         found = verdict == "leak" and any(name in SERIES.get(resource, (resource,)) for name in self.leaking)
         return found and (self.case.node or (self.rank is not None and self.rank < TOP))

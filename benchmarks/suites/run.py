@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.suites.running import FRAMEWORKS, STANDARD, Compared, framework, has_tests, standard
+from benchmarks.suites.running import FRAMEWORKS, LIMIT_S, STANDARD, Compared, framework, has_tests, standard, version
 
 # The test that lists its own descriptors and finds the agent's among them: docs/guest-safety.md says so.
 KNOWN = ("test_pass_fds_redirected",)
@@ -33,10 +34,15 @@ def main() -> int:
             print(f"{python} came without its tests", file=sys.stderr)
             continue
         for name in wanted:
-            compared = framework(python, name, Path(args.cache)) if name in FRAMEWORKS else standard(python, name)
+            try:
+                compared = framework(python, name, Path(args.cache)) if name in FRAMEWORKS else standard(python, name)
+            except subprocess.TimeoutExpired:
+                print(f"| {name} | {version(python)} | did not end within {LIMIT_S} s | |", flush=True)
+                bad.append(name)
+                continue
             print(compared.line(), flush=True)
             bad += broken(compared)
-    print("ok: nothing breaks beside the agent" if not bad else f"MISSED: {len(bad)} tests break beside the agent")
+    print("ok: nothing breaks beside the agent" if not bad else f"MISSED: {len(bad)} tests break, or do not end")
     return 1 if bad else 0
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from .stretches import Stretches
 
-DEADLINE = 2.0  # s for one request
+DEADLINE = 2.0  # s of CPU for one request
+PATIENCE = 5  # times as long by the clock: on a busy machine the passes take no more of the target, but longer
 PER_TYPE = 2  # newest instances followed
 BRANCHES = 12  # referrers of one object that are followed
 DEPTH = 14  # steps from the instance to its root
@@ -48,11 +49,12 @@ class Edges:
     Frames are none while `frames` is False: what a running function holds, a module mostly holds as well.
     """
 
-    def __init__(self, ours: set[int], deadline: float, stretches: Stretches) -> None:
+    def __init__(self, ours: set[int], seconds: float, stretches: Stretches) -> None:
         self.sleep = original("time", "sleep")
         self.referrers = load("gc").get_referrers
         self.ours = ours
-        self.deadline = deadline
+        self.worked = stretches.cpu() + seconds
+        self.ends = stretches.clock() + PATIENCE * seconds
         self.stretches = stretches
         self.frames = False
 
@@ -63,7 +65,7 @@ class Edges:
     def get_referrers(self, *objects: Any) -> list[Any]:
         """Roots alone when there is one, else the BRANCHES largest; Late after the deadline."""
         self.sleep(BREATH)
-        if self.stretches.clock() > self.deadline:
+        if self.stretches.cpu() > self.worked or self.stretches.clock() > self.ends:
             raise Late
         # The very tuple goes on: gc leaves that one out of what it finds, and a second one would be a referrer itself.
         found = self.stretches.run("holders", lambda: self.referrers(*objects))
@@ -131,14 +133,14 @@ class Holders:
         self.objects = load("gc").get_objects
 
     def read(self, request: dict[str, Any], ours: set[int], stretches: Stretches) -> dict[str, Any]:
-        """Chains for the types named in `types` and for what has grown since the last call, within `deadline` seconds.
+        """Chains for the types named in `types` and for what has grown since the last call, within `deadline` s of CPU.
 
         None where one pass over all objects would take longer than a stretch may. Raises OSError when objgraph is not
         at the path given as `objgraph`.
         """
         graph = private("_soak_objgraph", str(request["objgraph"]), UNUSED)
-        ends = stretches.clock() + float(request.get("deadline", DEADLINE))
-        edges = Edges(ours | passing() | {id(self.__dict__), id(self.sizes)}, ends, stretches)
+        seconds = float(request.get("deadline", DEADLINE))
+        edges = Edges(ours | passing() | {id(self.__dict__), id(self.sizes)}, seconds, stretches)
         graph.gc = edges
         late = False
         rows: list[dict[str, Any]] = []
@@ -152,7 +154,9 @@ class Holders:
                     rows.append({"type": kind, "growth": growth, "path": path, "filled_by": filled_by(chain)})
         except Late:
             late = True
-        return {"holders": rows, "late": late, "pause_ms": max(stretches.seconds.values(), default=0.0) * 1e3}
+        longest = {"pause_ms": stretches.seconds, "pause_cpu_ms": stretches.worked}
+        pauses = {name: max(table.values(), default=0.0) * 1e3 for name, table in longest.items()}
+        return {"holders": rows, "late": late, **pauses}
 
     def _wanted(self, types: set[str], stretches: Stretches) -> list[tuple[str, Any, int | None]]:
         """The newest instances of the types, and the containers that have grown most, largest growth first."""

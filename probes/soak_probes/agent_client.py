@@ -134,8 +134,8 @@ class AgentClient:
         """Who holds the newest instances of `types` and the containers that have grown since the last call.
 
         Answers {"holders": [{"type", "growth": items or None, "path": [root, ..., what is held]}], "late", "pause_ms"};
-        the walk stops after `deadline` seconds, and is left out where one pass over all objects would take more than
-        `longest_pause` ms. Raises AgentError, also when objgraph is not installed beside soak.
+        the walk stops after `deadline` s of CPU, or five times that by the clock, and is left out where one pass over
+        all objects would take more than `longest_pause` ms. Raises AgentError, also when objgraph is not installed beside soak.
         """
         found = importlib.util.find_spec("objgraph")
         if found is None or found.origin is None:
@@ -143,7 +143,7 @@ class AgentClient:
         return self.request(
             pid,
             "holders",
-            timeout=deadline + 10.0,
+            timeout=5 * deadline + 10.0,
             types=list(types),
             deadline=deadline,
             longest_pause=longest_pause,

@@ -4,7 +4,10 @@ const net = require('net')
 
 const FIXED = process.env.FIXED === '1'
 const kept = []
-const backend = net.createServer((socket) => socket.write('hi')).listen(0, '127.0.0.1')
+const backend = net.createServer((socket) => {
+  socket.on('error', () => {}) // who destroys a socket before it has read resets the connection
+  socket.write('hi')
+}).listen(0, '127.0.0.1')
 
 http.createServer((request, response) => {
   if (request.url === '/health') return response.end('ok')
