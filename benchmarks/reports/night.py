@@ -6,7 +6,7 @@ import random
 import sys
 from collections.abc import Iterator
 
-from soak.load.histogram import Histogram
+from benchmarks.reports.handmade import MB, STARTED, answered, limits, load_at
 from soak.report.compute import compute
 from soak_storage import open_store
 from soak_storage.records import (
@@ -27,21 +27,13 @@ from soak_storage.records import (
 CYCLES, CYCLE, QUIET = 12, 3600, 540
 SITES, TYPES, DEPTH = 200, 50, 8
 LEAKING = 12  # of the sites
-MB = 2.0**20
-STARTED = 1_800_000_000.0
 SERIES = (
     *(("rss", "bytes"), ("uss", "bytes"), ("pss", "bytes"), ("cpu", "ratio"), ("fds", "count"), ("threads", "count")),
     *(("sockets", "count"), ("children", "count"), ("tmp_files", "count"), ("tmp_bytes", "bytes")),
     *((f"fds.{kind}", "count") for kind in ("file", "socket", "pipe", "eventpoll", "device")),
     *((f"sockets.{state}", "count") for state in ("listen", "established", "close_wait", "time_wait", "other")),
 )
-CONFIG = {
-    "limits": {
-        "growth": {"value": MB, "per": "h", "written": False},
-        **{name: {"value": 0.5, "per": "h", "written": False} for name in ("fds", "sockets", "threads", "children")},
-    },
-    "sample": {"interval": 1.0},
-}
+CONFIG = {"limits": limits("h", ("fds", "sockets", "threads", "children")), "sample": {"interval": 1.0}}
 
 
 def night(url: str) -> None:
@@ -77,8 +69,7 @@ def _start(number: int) -> RunStart:
 def _samples(cycle: int) -> Iterator[Record]:
     chance = random.Random(cycle)
     for second in range(cycle * CYCLE, (cycle + 1) * CYCLE):
-        phase = second % CYCLE / CYCLE
-        load = min(1.0, phase / 0.6) if phase < 1 - QUIET / CYCLE else 0.0
+        load = load_at(second, CYCLE, QUIET)
         for name, unit in SERIES:
             yield SampleRow(float(second), name, unit, _value(name, unit, second, load, chance), gates="." not in name)
 
@@ -91,11 +82,9 @@ def _value(name: str, unit: str, second: int, load: float, chance: random.Random
 
 def _cycle(cycle: int) -> Iterator[Record]:
     start = float(cycle * CYCLE)
-    times = Histogram()
-    for number in range(500):
-        times.record(0.005 + 0.0002 * number)
+    times = answered(500, 0.005, 0.0002)
     yield CycleRow(cycle, start, start + CYCLE, complete=True)
-    yield LoadCycleRow(cycle, "list", 90_000, 90_000, 90_000, 3, 0, {"status_500": 3}, response=times.to_bytes())
+    yield LoadCycleRow(cycle, "list", 90_000, 90_000, 90_000, 3, 0, {"status_500": 3}, response=times)
     for second in range(CYCLE - QUIET):
         yield LoadWindowRow(start + second, start + second + 1, cycle, "load", "list", 25, 25, 25, 0, 0)
     yield _reading(cycle, start + CYCLE - 60)

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from soak.load.histogram import Histogram
+from benchmarks.reports.handmade import MB, STARTED, answered, limits, load_at
 from soak_storage import Store
 from soak_storage.records import (
     CycleRow,
@@ -25,8 +25,7 @@ from soak_storage.records import (
 )
 
 CWD = "/srv/orders"
-MB = 1024 * 1024
-STARTED = 1_800_000_000.0
+COUNTS = ("fds", "sockets", "threads", "tasks", "children", "tmp_files")
 LEAK: Stack = (
     ("/usr/lib/python3.11/asyncio/events.py", 80, "_run"),
     ("/srv/venv/lib/python3.11/site-packages/starlette/routing.py", 74, "app"),
@@ -58,15 +57,7 @@ class Plan:
     landed_share: float = 1.0
     missing: Callable[[float], bool] = field(default=lambda t: False)
     restart_at: float | None = None
-    limits: dict[str, object] = field(
-        default_factory=lambda: {
-            "growth": {"value": float(MB), "per": "cycle", "written": False},
-            **{
-                name: {"value": 0.5, "per": "cycle", "written": False}
-                for name in ("fds", "sockets", "threads", "tasks", "children", "tmp_files")
-            },
-        }
-    )
+    limits: dict[str, object] = field(default_factory=lambda: limits("cycle", COUNTS))
     status: str | None = "completed"
     error: dict[str, object] | None = None
     extra: Sequence[Record] = ()
@@ -112,8 +103,8 @@ def _samples(plan: Plan) -> list[Record]:
         t = step * plan.interval
         if plan.missing(t):
             continue
-        cycles, phase = t / plan.cycle_seconds, (t / plan.cycle_seconds) % 1.0
-        load = min(1.0, phase / 0.6) if phase < 1 - plan.quiet_seconds / plan.cycle_seconds else 0.0
+        cycles = t / plan.cycle_seconds
+        load = load_at(t, plan.cycle_seconds, plan.quiet_seconds)
         since = cycles if plan.restart_at is None or t < plan.restart_at else (t - plan.restart_at) / plan.cycle_seconds
         grown = (plan.heap_growth + plan.native_growth) * since
         rss = 60 * MB + grown + 2 * MB * load + rng.gauss(0, 0.03 * MB) + plan.agent_bytes(int(cycles))
@@ -137,12 +128,8 @@ def _cycles(plan: Plan) -> list[Record]:
         rows.append(CycleRow(cycle, start, end, complete=True))
         due = 1000
         landed = round(due * plan.landed_share)
-        times = Histogram()
-        for number in range(200):
-            times.record(0.010 + 0.0001 * number)
-        rows.append(
-            LoadCycleRow(cycle, "list", due, landed, landed, 1, 0, {"status_500": 1}, response=times.to_bytes())
-        )
+        times = answered(200, 0.010, 0.0001)
+        rows.append(LoadCycleRow(cycle, "list", due, landed, landed, 1, 0, {"status_500": 1}, response=times))
         rows.append(LoadWindowRow(start, end - 9.0, cycle, "load", "list", due, landed, landed, 1, 0))
         if plan.mode != "off":
             rows += _reading(plan, cycle, end - 3.0)
