@@ -30,6 +30,35 @@ libc.fflush(out)
 every.wait()
 """
 
+# By how much memory in use grows, as malloc counts it, while a thread begins.
+KEPT = """
+import ctypes, sys, threading
+from soak.footprint import fill_thread, one_arena
+class Info(ctypes.Structure):
+    _fields_ = [(f"field{n}", ctypes.c_size_t) for n in range(10)]
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Info
+def used():
+    return libc.mallinfo2().field7
+kept, begin, told, end = [], *(threading.Event() for _ in range(3))
+def work():
+    begin.wait()
+    if sys.argv[1] == "filled":
+        fill_thread()
+    kept.append(used())
+    told.set()
+    end.wait()
+one_arena()
+thread = threading.Thread(target=work)
+thread.start()
+before = used()
+begin.set()
+told.wait()
+end.set()
+thread.join()
+print(kept[0] - before)
+"""
+
 # 40 MB in blocks of 8 KB, freed but for every tenth: glibc cannot give the holes back by itself.
 HOLES = """
 from soak.footprint import give_back
@@ -69,6 +98,12 @@ def printed(code: str, *arguments: str) -> str:
 def test_all_threads_share_one_arena(how: str, least: int, most: int) -> None:
     """Four threads beside the main one: one arena; several where glibc is left alone."""
     assert least <= printed(ARENAS, how).count("<heap nr=") <= most
+
+
+@pytest.mark.parametrize(("how", "least", "most"), [("filled", 150_000, 300_000), ("empty", -50_000, 50_000)])
+def test_a_thread_keeps_from_its_beginning_what_it_will_ever_keep(how: str, least: int, most: int) -> None:
+    """Some 240 KB of small blocks, free but its own."""
+    assert least < int(printed(KEPT, how)) < most
 
 
 def test_holes_are_given_back() -> None:
