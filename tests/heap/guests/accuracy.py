@@ -19,7 +19,7 @@ for seed in range(1, int(sys.argv[1]) + 1):
     kept = [None] * BLOCKS
     sampler.start(INTERVAL, seed=seed)
     leak(kept)
-    site = next(site for site in sampler.read(0) if site["stack"][-1][2] == "leak")
+    site = next(site for site in sampler.read(0) if site["stack"] and site["stack"][-1][2] == "leak")
     sampler.stop()
     scores.append((site["bytes"] - BLOCKS * SIZE) / site["error"])
 answer(scores=scores)

@@ -25,5 +25,5 @@ for target in (agent, program):
     thread.join()
 readings = [sampler.read(0) for _ in range(50)]
 sites = sampler.read(0)
-reading = sum(site["bytes"] for site in sites if "sampler.py" in site["stack"][-1][0])
+reading = sum(site["bytes"] for site in sites if site["stack"] and "sampler.py" in site["stack"][-1][0])
 answer(agent=total(sites, "agent"), program=total(sites, "program"), reading=reading, kept=len(readings))

@@ -30,6 +30,6 @@ for cycle, blocks in ((7, 500), (8, 1000)):
 sites = sampler.read(3)
 stats = sampler.stats()
 cache.kept.clear()
-after = [site for site in sampler.read(0) if site["stack"][-1][2].endswith("make")]
+after = [site for site in sampler.read(0) if site["stack"] and site["stack"][-1][2].endswith("make")]
 sampler.stop()
 answer(sites=sites, stats=stats, after=after, stopped=sampler.read(0))
