@@ -48,7 +48,7 @@ class Channel:
         self.dialling: asyncio.Task[None] | None = None
         self.connected = False  # it was, at some time
         self.closed = False  # by us: nothing that arrives matters any more
-        self.gather: Gather | None = None  # to be read with others there, if it is plain; else by itself
+        self.gather: Gather | None = None  # to be read with others there; else by itself
         self.arrived = 0.0  # CLOCK_MONOTONIC of what was read last, by the kernel's clock; 0: just now
         self._broken: OSError | None = None  # what writing met: reading only finds the end after that
         self._closing = False
@@ -82,10 +82,11 @@ class Channel:
         self.sock, self.fd, self._loop = sock, sock.fileno(), loop
         self.recv, self.send = sock.recv, sock.send
         self.connected = True
-        if self.gather is not None and not isinstance(sock, ssl.SSLSocket) and stamp(sock):
-            self.recv = sock.recvmsg
-        else:
-            self.gather = None
+        if self.gather is not None and self.gather.late:
+            if isinstance(sock, ssl.SSLSocket) or not stamp(sock):
+                self.gather = None
+            else:
+                self.recv = sock.recvmsg
         self._listen()
         self.opened()
 
@@ -93,7 +94,7 @@ class Channel:
         if self.gather is None:
             self._loop.add_reader(self.fd, self.readable)
         else:
-            self.gather.add(self.fd, self.readable_late)
+            self.gather.add(self.fd, self.readable_late if self.gather.late else self.readable)
 
     def _ignore(self) -> None:
         if self.gather is None:

@@ -76,19 +76,24 @@ class Histogram:
 
     def record_all(self, durations: Iterable[float]) -> None:
         """Add many durations at once: a third of what one after the other costs."""
-        values = [int(seconds * 1e6 + 0.5) for seconds in durations]
+        values = Counter([int(seconds * 1e6 + 0.5) for seconds in durations])
         if not values:
             return
         if min(values) < 0 or max(values) > MAX_US:
-            values = [min(max(us, 0), MAX_US) for us in values]
-        buckets = Counter(
-            [us if us < EXACT else ((shift := us.bit_length() - _SHIFT) << SUB_BITS) + (us >> shift) for us in values]
-        )
+            clipped: Counter[int] = Counter()
+            for us, n in values.items():
+                clipped[min(max(us, 0), MAX_US)] += n
+            values = clipped
         counts = self.counts
-        for bucket, n in buckets.items():
+        for us, n in values.items():  # many are of the same microsecond
+            if us < EXACT:
+                bucket = us
+            else:
+                shift = us.bit_length() - _SHIFT
+                bucket = (shift << SUB_BITS) + (us >> shift)
             counts[bucket] = counts.get(bucket, 0) + n
-        self.count += len(values)
-        self.sum_us += sum(values)
+            self.count += n
+            self.sum_us += us * n
         self.max_us = max(self.max_us, max(values))
 
     def merge(self, other: Histogram) -> None:

@@ -109,6 +109,15 @@ def make_pool(engine: Engine) -> Pool | Pool2:
     return Pool2(engine)
 
 
+def _gather(engine: Engine) -> gather.Gather | None:
+    """How the pool's sockets are read: when users wait at once, else late where that is possible."""
+    if not gather.POSSIBLE:
+        return None
+    if not engine.plan.open:
+        return gather.Prompt()
+    return None if engine.endpoint.tls else gather.Gather()
+
+
 class Pool:
     """All connections of the plain scenarios; those that are idle also newest first."""
 
@@ -121,7 +130,7 @@ class Pool:
         self._keep = True
         self.opening: set[PooledConnection] = set()  # those that are dialled
         self.eager_until = 0.0
-        self.gather = gather.Gather() if gather.POSSIBLE and not engine.endpoint.tls and engine.plan.open else None
+        self.gather = _gather(engine)
 
     def hurry(self, seconds: float) -> None:
         """For so long everything is read, and written, as soon as it can be."""
@@ -131,7 +140,8 @@ class Pool:
 
     def patient(self, now: float) -> bool:
         """May answers wait for a moment before they are read?"""
-        return self.gather is not None and self.gather.sees and now >= self.eager_until and not self.opening
+        together = self.gather is not None and self.gather.late and self.gather.sees
+        return together and now >= self.eager_until and not self.opening
 
     def send(self, job: Job, request: Request) -> None:
         """Send on an idle connection, or on a new one."""

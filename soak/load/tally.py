@@ -9,7 +9,7 @@ from soak.load.histogram import Histogram
 
 LATE_P99_S = 0.010  # above this the generator, not the target, may have made the latencies
 DROPPED_SHARE = 0.001  # more drops than this and the shape was not delivered
-NOTED = 1000  # durations noted before they are counted: 32 KB
+NOTED = 4000  # durations noted before they are counted: 128 KB
 CHECK_FINDINGS = 50  # kinds of check results kept by name; a stream cannot make the table grow
 
 
@@ -63,7 +63,7 @@ class Tally:
             self.settle()
 
     def settle(self) -> None:
-        """Count what was noted: a thousand at once cost a quarter of what each by itself would."""
+        """Count what was noted: thousands at once cost a fraction of what each by itself would."""
         prompt = Histogram()
         latencies = ((self.lateness, self.late), (self.response, self.responses), (self.service, self.services))
         for histogram, durations in (*latencies, (self.between_messages, self.waits), (prompt, self.prompt)):

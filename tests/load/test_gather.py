@@ -14,7 +14,7 @@ import uvloop
 
 from soak.load import channel, gather
 from soak.load.channel import MUCH, Channel
-from soak.load.gather import MOST, Gather, Moderated
+from soak.load.gather import MOST, Gather, Moderated, Prompt
 from tests.common import PATIENCE_S
 from tests.load.conftest import WireServer
 
@@ -241,6 +241,33 @@ def test_without_stamps_nothing_is_held(pairs: Pairs, monkeypatch: pytest.Monkey
         together.collect()
         together.hold(True)
         assert together.held
+        together.close()
+
+    uvloop.run(go())
+
+
+def test_answers_that_users_wait_for_are_read_at_once(pairs: Pairs) -> None:
+    """Each answer brings the next one, as it does for a user: read in one turn of the loop, but only so many."""
+
+    async def go() -> None:
+        together = Prompt()
+        ours, theirs = pairs()
+
+        class Busy(Ear):
+            def data_received(self, data: bytes) -> None:
+                super().data_received(data)
+                if len(self.heard) < 2 * MOST:
+                    theirs.sendall(b"x")
+                    arrives(ours)
+
+        ear = Busy(together)
+        ear.adopt(ours, asyncio.get_running_loop())
+        theirs.sendall(b"x")
+        arrives(ours)
+        together.woken()
+        assert len(ear.heard) == MOST
+        await until(lambda: len(ear.heard) == 2 * MOST)
+        together.hold(False)
         together.close()
 
     uvloop.run(go())
