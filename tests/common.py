@@ -22,13 +22,13 @@ def wait_until(condition: Callable[[], Answer], timeout: float = PATIENCE_S) -> 
     deadline = time.monotonic() + timeout
     pause = 0.005
     while True:
-        late = time.monotonic() >= deadline  # before it is asked: this process may have stood still, too
+        asked = time.monotonic()
         if answer := condition():
             return answer
-        assert not late, f"it did not happen within {timeout:g} s"
+        assert asked < deadline, f"it did not happen within {timeout:g} s"  # this process may have stood still, too
         with suppress(InterruptedError):  # a test's own signal handler may raise it: the condition is asked again
-            time.sleep(pause)
-        pause = min(1.5 * pause, 0.05)  # what is waited for needs the processor as well
+            time.sleep(max(pause, min(time.monotonic() - asked, 1.0)))  # what is waited for needs the processor, too
+        pause = min(1.5 * pause, 0.05)
 
 
 def accepts(port: int) -> bool:

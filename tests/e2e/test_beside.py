@@ -74,7 +74,7 @@ for = "300ms"
 
 def test_a_restart_on_purpose_begins_a_segment(tmp_path: Path) -> None:
     """The target is started anew by a fault; the run goes on with new processes and is not an error."""
-    path = write_config(tmp_path, load={"cycles": 3})
+    path = write_config(tmp_path, load={"cycle": "8s", "cycles": 2})
     add(path, '\n[[fault]]\nat = "30%"\nkind = "restart"\n')
     done = soak(tmp_path, "run", "--json", "report.json")
     assert done.report is not None, done.err

@@ -17,6 +17,7 @@ from .soaking import ENDLESS, GUEST, LONG_S, soak, soak_command, write_config
 from .test_failures import landed_samples, leftovers
 
 SHORT = {"cycle": "3s", "cycles": 3, "quiet": "1s"}
+WITH_ROOM = {"cycle": "8s", "cycles": 2, "quiet": "1s"}  # for a restart: a cycle without an answer would end the run
 
 
 def events(folder: Path, kind: str) -> list[dict[str, object]]:
@@ -41,8 +42,8 @@ def guest(port: int, **env: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_target_that_fails_is_started_again(tmp_path: Path) -> None:
     """With restart = "on-failure" the run goes on in a new segment, which is said and withdraws a clean verdict."""
-    once = {"DIE_AFTER": "0.5", "DIE_ONCE": str(tmp_path / "died")}  # the rest of the run is for it to come back
-    write_config(tmp_path, target={"env": once, "restart": "on-failure"}, load={**SHORT, "cycles": 4})
+    once = {"DIE_AFTER": "0.5", "DIE_ONCE": str(tmp_path / "died")}
+    write_config(tmp_path, target={"env": once, "restart": "on-failure"}, load=WITH_ROOM)
     done = soak(tmp_path, "run", "--json", "report.json")
     assert done.report is not None, done.err
     assert done.code == 3, done.err + done.out
@@ -69,7 +70,7 @@ def test_a_target_that_fails_again_and_again_ends_the_run(tmp_path: Path) -> Non
 def test_an_attached_target_that_somebody_restarts_is_found_again(tmp_path: Path) -> None:
     """Attached by port, the run goes on with the process that listens there next."""
     port = free_port()
-    path = write_config(tmp_path, target={"port": port, "url": f"http://127.0.0.1:{port}"}, load={**SHORT, **ENDLESS})
+    path = write_config(tmp_path, target={"port": port, "url": f"http://127.0.0.1:{port}"}, load=ENDLESS)
     path.write_text(
         "\n".join(line for line in path.read_text().splitlines() if not line.startswith(("command", "env")))
     )
