@@ -135,7 +135,7 @@ class AgentClient:
 
         Answers {"holders": [{"type", "growth": items or None, "path": [root, ..., what is held]}], "late", "pause_ms"};
         the walk stops after `deadline` s of CPU, or five times that by the clock, and is left out where one pass over
-        all objects would take more than `longest_pause` ms. Raises AgentError, also when objgraph is not installed beside soak.
+        all objects would take more than `longest_pause` ms. Raises AgentError, also when objgraph is not installed.
         """
         found = importlib.util.find_spec("objgraph")
         if found is None or found.origin is None:
