@@ -90,12 +90,11 @@ def test_only_the_command_that_would_not_go_is_killed(tmp_path: Path, monkeypatc
     async def go() -> tuple[int, int | None]:
         runner = ExternalRunner(Engine(plan, time.monotonic()), plan.scenarios[0])
         runner.begin_cycle(0.0)
-        while " " not in pids(tmp_path):
+        while " " not in pids(tmp_path) or runner._process is None:
             await asyncio.sleep(0.01)
         first = runner._process
         runner.rest()
         runner._process = other = await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True)
-        assert first is not None
         ended = await first.wait()
         going_on = other.returncode
         other.kill()
