@@ -15,6 +15,7 @@ from soak_storage.alerts import Alerts
 from soak_storage.records import EventRow, RunStart, SegmentRow
 from tests.browser import PATIENCE_MS, browser, needs_chromium, too_wide
 from tests.common import wait_until
+from tests.e2e.soaking import GUEST
 from tests.report.runs import CWD, MB, STARTED, Plan
 from tests.service.daemons import service
 from tests.web.conftest import Serve, Served, judged
@@ -175,7 +176,8 @@ def test_a_live_run_appears_moves_and_ends(tmp_path: Path) -> None:
         page.wait_for_selector("h1 .so-far", state="detached")
         verdict = page.inner_text("h1 .verdict")
         assert verdict in ("LEAK", "INCONCLUSIVE"), "a machine that is too busy may not let five short cycles decide"
-        wait_until(lambda: verdict != "LEAK" or "guest.py:17" in page.inner_text("#findings"))
+        kept = GUEST.read_text().splitlines().index("    KEPT.append(bytearray(size))") + 1
+        wait_until(lambda: verdict != "LEAK" or f"guest.py:{kept}" in page.inner_text("#findings"))
         assert watched.errors == [] and watched.hosts == {f"127.0.0.1:{daemon.port}"}
 
 
