@@ -222,6 +222,7 @@ def test_a_sender_of_much_is_read_at_once(pairs: Pairs) -> None:
 def test_without_stamps_nothing_is_held(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel did not note when something arrived: its moment is now, and for a while all is read at once."""
     monkeypatch.setattr(channel, "stamp", lambda sock: True)
+    monkeypatch.setattr(gather, "BLIND_S", 2 * PATIENCE_S)  # however long this process stands still meanwhile
 
     async def go() -> None:
         together = Gather()

@@ -17,9 +17,11 @@ from soak.load.gather import Gather, Moderated
 from soak.load.pool import Pool
 from tests.common import PATIENCE_S
 from tests.load.conftest import Client, Outcome, WireServer, burst, drive, ended, hello
-from tests.load.test_gather import CLOCKS_S, needs_stamps, pairs, stamps, until
+from tests.load.test_gather import needs_stamps, pairs, stamps, until
 
 __all__ = ["pairs", "stamps"]
+
+DELIVERY_S = 0.02  # that a busy kernel may take to hand an answer over; reading late is a tenth of a second
 
 Serve = Callable[..., WireServer]
 pytestmark = needs_stamps
@@ -77,7 +79,7 @@ def test_a_latency_does_not_depend_on_when_it_was_read(serve: Serve, monkeypatch
     intended = [zero + (k + 0.5) / 10 for k in range(10)]
     truth = sum(sent) - sum(intended)
     assert outcome.total("landed") == len(sent) == 10
-    assert outcome.histogram("response").sum_us / 1e6 <= truth + 10 * CLOCKS_S
+    assert outcome.histogram("response").sum_us / 1e6 <= truth + 10 * DELIVERY_S
 
 
 def test_a_request_closely_followed_by_another_costs_one_wake_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
