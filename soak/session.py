@@ -38,7 +38,7 @@ from soak_storage import Store, StoreUnavailable, open_store
 from soak_storage.records import AnalysisRow, RunStart
 from soak_storage.retention import Retention
 
-LONGEST_WAIT = 0.5  # seconds between two looks at the flag that a signal sets
+LONGEST_WAIT = 1.0  # seconds between two looks at the flag that a signal sets
 STORE_PATIENCE = 60.0  # seconds for the last batch: a disk that is full for a while must not lose it
 CLOSE_PATIENCE = 60.0  # seconds for the end of a run, likewise
 CLOSE_EVERY = 1.0  # seconds between two attempts

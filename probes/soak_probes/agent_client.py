@@ -92,6 +92,8 @@ class AgentClient:
 
     def connect(self, pid: int, timeout: float | None = None) -> dict[str, Any] | None:
         """What the agent in `pid` says of itself; None when there is none, or none that answers by CONNECT_TIMEOUT."""
+        if pid not in self._connections and not (self._directory / f"{pid}.sock").exists():
+            return None  # asked at every sample of a target that has no agent
         try:
             return self.request(pid, "hello", timeout=CONNECT_TIMEOUT if timeout is None else timeout)
         except AgentError:

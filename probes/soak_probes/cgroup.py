@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from soak_probes.parse import parse_pids
 
 _UNLIMITED = 1 << 62
+_OOM_KILL = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
 V2 = ""  # the key of the unified hierarchy
 
 
@@ -146,9 +148,10 @@ def _limit(path: Path) -> int | None:
 
 def _oom_kill(path: Path) -> int | None:
     try:
-        return parse_flat(path.read_text()).get("oom_kill")
+        found = _OOM_KILL.search(path.read_bytes())
     except OSError:
         return None
+    return int(found[1]) if found else None
 
 
 def _below(mount: Mount, group: str) -> Path | None:

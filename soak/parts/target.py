@@ -22,7 +22,7 @@ from soak_probes import ProcessTree
 from soak_probes.ceilings import ceilings
 from soak_storage.records import EventRow, OwnedRow, SegmentRow
 
-WATCH_EVERY = 0.5  # seconds between two looks at whether it still runs
+WATCH_OFTEN, WATCH_SELDOM = 0.5, 1.0  # seconds between two looks at whether it still runs: with the samples
 START_LOOK = 0.05  # seconds between two looks while it starts
 QUICK = 10.0  # seconds: a target that ends sooner after a restart (or within a cycle) has not recovered
 MOST_QUICK = 3  # quick ends one after another: then the run is over, for nothing can be learned from it
@@ -47,6 +47,7 @@ class TargetPart:
         self._cut_off = cut_off
         self._own_agent_dir = agent_dir
         self.target = make_target(run.config.target)
+        self._every = min(max(run.config.sample.interval, WATCH_OFTEN), WATCH_SELDOM)
         self._next = 0.0
         self._oom_kills = 0
         self._down: _Down | None = None
@@ -102,14 +103,14 @@ class TargetPart:
         return tree
 
     def due(self, now: float) -> float:
-        """Twice a second."""
+        """Twice a second, or once where samples are not taken more often either: every wake-up costs."""
         return self._next
 
     def loop(self, now: float) -> None:
         """Look whether it still runs, and whether the kernel killed a part of it for memory."""
         if now < self._next:
             return
-        self._next = grid(now, WATCH_EVERY)
+        self._next = grid(now, self._every)
         self._count_oom_kills(now)
         if self._down is not None:
             self._await_return(self._down, now)

@@ -23,7 +23,7 @@ from soak_storage import Store
 LOOK_EVERY = 5.0  # seconds between two looks whether it still serves
 STOP_SECONDS = 5.0
 UNSENT_BYTES = 128 * 1024  # that the kernel keeps for one connection: what a slow reader can cost
-TICK = 1.0  # seconds
+TICK = 5.0  # seconds between two looks of uvicorn's at its clock: the date header is as old as that at most
 CONNECTIONS = 160  # at once: a hundred dashboards that listen, what they ask meanwhile, and a Prometheus
 UNTAKEN_MS = (
     20_000  # after which the kernel ends a connection whose peer takes nothing: a sleeping laptop, a slow reader
@@ -31,7 +31,7 @@ UNTAKEN_MS = (
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but it looks around once a second and not ten times: nobody waits for its date header."""
+    """uvicorn, but it looks around every five seconds and not ten times a second: nobody waits for its date header."""
 
     def __init__(self, config: uvicorn.Config, api: Api) -> None:
         super().__init__(config)
