@@ -27,7 +27,7 @@ RUN_BY = {
 }
 NOT_IN_CI = {  # how a command begins -> why; README says so too
     "make bench": "minutes to hours",
-    "make self-soak": "twenty minutes and more",
+    "make self-soak": "an hour",
     "make test-slow": "an hour",
     "python -m benchmarks": "minutes to hours",
     "PYTHON tests/heap/suites.py": "an hour for each interpreter",

@@ -3,6 +3,9 @@
 The target is `soak daemon` with a soak of a small web server on its schedule; the load are GETs on its own pages. The
 daemon's process alone is judged, not what it starts. Two things may grow: with time, while a run goes on (judged by
 default: 100 KB/h), and with every run (`--many-runs`: 64 KB a run, of which a service has some a day).
+
+A cycle is a minute: in 60 of them 100 KB/h are 25 pages of memory, more than a floor wavers by. In 60 cycles of 20 s
+they would be eight.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ def free_port() -> int:
         return port
 
 
-def write_configurations(folder: Path, *, many_runs: bool, heap: str) -> Path:
+def write_configurations(folder: Path, *, many_runs: bool, heap: str, cycle: int) -> Path:
     """The two configurations in `folder`; the one to begin with."""
     (folder / "daemon").mkdir(parents=True, exist_ok=True)
     facts = {
@@ -37,10 +40,12 @@ def write_configurations(folder: Path, *, many_runs: bool, heap: str) -> Path:
         "AGENT": "off" if heap == "off" else "on",
         "HEAP": "auto" if heap == "off" else heap,
         "GROWTH": "64KB/cycle" if many_runs else "100KB/h",
-        # One run in every cycle of 20 s, or a single one that is longer than all of them.
+        "OUTER": f"{cycle}s",
+        "QUIET": f"{cycle / 4:g}s",
+        # One run in every cycle, or a single one that is longer than all of them.
         "CYCLE": "3s" if many_runs else "20s",
         "CYCLES": "2" if many_runs else "1000",
-        "EVERY": "20s" if many_runs else "12h",
+        "EVERY": f"{cycle}s" if many_runs else "12h",
     }
     for name, place in (("outer.toml", "soak.toml"), ("daemon.toml", "daemon/soak.toml")):
         text = (HERE / name).read_text(encoding="utf-8")
@@ -53,14 +58,16 @@ def write_configurations(folder: Path, *, many_runs: bool, heap: str) -> Path:
 def main() -> int:
     """Run it; the exit code of `soak run`: 0 when the daemon is clean."""
     parser = argparse.ArgumentParser(prog="python -m tools.self_soak", description=__doc__)
-    parser.add_argument("--cycles", default="60", help="how many cycles of 20 s (60)")
+    parser.add_argument("--cycles", default="60", help="how many cycles (60)")
+    parser.add_argument("--cycle", type=int, help="seconds of a cycle (60; 20 with --many-runs)")
     parser.add_argument("--many-runs", action="store_true", help="the daemon begins a run in every cycle: 180 an hour")
     parser.add_argument("--heap", default="off", choices=("off", "sampler", "tracemalloc"), help="look into the daemon")
     parser.add_argument("--folder", type=Path, help="where stores, logs and the report go (below build/)")
     options = parser.parse_args()
     # Not in /tmp, where the daemon's own files would count as temporary ones.
     folder = options.folder or REPOSITORY / "build/self-soak" / time.strftime("%Y-%m-%dT%H-%M-%S")
-    config = write_configurations(folder.resolve(), many_runs=options.many_runs, heap=options.heap)
+    cycle = options.cycle or (20 if options.many_runs else 60)
+    config = write_configurations(folder.resolve(), many_runs=options.many_runs, heap=options.heap, cycle=cycle)
     print(f"stores, logs and the report are in {config.parent}", file=sys.stderr)
     command = [sys.executable, "-P", "-m", "soak", "run", "-c", str(config), "--cycles", options.cycles]
     command += ["--json", str(config.with_name("report.json")), "--html", str(config.with_name("report.html"))]
