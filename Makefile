@@ -15,7 +15,7 @@ help:
 	@echo "make check      lint, types, import contracts"
 	@echo "make docs       the references that are generated from the code"
 	@echo "make bench      our figure, the peer's and the ratio"
-	@echo "make self-soak  soak soaks its own daemon: 60 cycles of 20 s"
+	@echo "make self-soak  soak soaks its own daemon: 60 cycles of a minute"
 
 setup: $(READY)
 
@@ -49,7 +49,7 @@ docs: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-# SELF_SOAK="--many-runs" judges what each run costs; "--heap sampler" names the lines of what grows.
+# SELF_SOAK="--cycles 20" takes 20 minutes; "--many-runs" judges what each run costs; "--heap sampler" names the lines of what grows.
 self-soak: $(READY)
 	$(BIN)/python -m tools.self_soak $(SELF_SOAK)
 
