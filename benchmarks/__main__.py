@@ -1,4 +1,7 @@
-"""`python -m benchmarks [NAME ...]`: run the benchmarks, one after the other, so that none disturbs another."""
+"""`python -m benchmarks [NAME ...]`: run the benchmarks, one after the other, so that none disturbs another.
+
+With `SOAK_BENCH=quick` in the environment each takes seconds and measures nothing (quick.py).
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,9 @@ def main(wanted: list[str]) -> int:
         return 2
     failed = []
     for name in wanted or names():
-        print(f"== {name} ==", flush=True)
-        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=HERE.parent, check=False).returncode:
+        module = f"benchmarks.{name}"
+        print(f"== python -m {module} ==", flush=True)
+        if subprocess.run([sys.executable, "-m", module], cwd=HERE.parent, check=False).returncode:
             failed.append(name)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)

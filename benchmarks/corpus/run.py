@@ -11,9 +11,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from benchmarks import quick
 from benchmarks.corpus.running import Scored, cases, run
 
 HERE = Path(__file__).parent
+OUT = quick.sized("corpus-out", "build/corpus-quick")
+CACHE = quick.sized(str(Path.home() / ".cache/soak-corpus"), "build/corpus-quick/cache")
+FEW = ("benign-session-ttl", "syn-lru-method")  # for quick mode: a trap and a leak with its mend
 HEAD = "| case | resource | version | verdict | leaking | rank | |\n|---|---|---|---|---|---|---|"
 
 
@@ -24,11 +28,12 @@ def main() -> int:
     parser.add_argument("--soak", default=shutil.which("soak") or str(Path(sys.executable).parent / "soak"))
     parser.add_argument("--only", choices=["leaky", "fixed", "benign"])
     parser.add_argument("--parallel", type=int, default=2, help="runs at a time; they mostly wait")
-    parser.add_argument("--cache", default=str(Path.home() / ".cache/soak-corpus"), help="folder for environments")
-    parser.add_argument("--out", default="corpus-out", help="folder for runs and reports")
+    parser.add_argument("--cache", default=CACHE, help="folder for environments")
+    parser.add_argument("--out", default=OUT, help="folder for runs and reports")
     parser.add_argument("cases", nargs="*")
     args = parser.parse_args()
-    chosen = [case for case in cases(Path(args.corpus)) if not args.cases or case.facts["id"] in args.cases]
+    wanted = args.cases or quick.sized((), FEW)
+    chosen = [case for case in cases(Path(args.corpus)) if not wanted or case.facts["id"] in wanted]
     jobs = [(case, which) for case in chosen for which in case.versions() if args.only in (None, which)]
     out, cache = Path(args.out).resolve(), Path(args.cache).expanduser().resolve()
     print(HEAD, flush=True)
@@ -44,4 +49,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(quick.run(main))

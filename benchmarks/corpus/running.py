@@ -6,13 +6,15 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from benchmarks.ports import free_port
+from benchmarks.quick import sized
 
 MEMORY = ("rss", "uss", "pss", "python_heap")
 # The series by which a resource may be found.
@@ -25,6 +27,8 @@ SERIES = {
 }
 GRACE_S = 300.0  # for start, analysis and report
 TOP = 3
+QUICK_PLAN: dict[str, Any] = sized({}, {"cycle": 2, "quiet": 1, "cycles": 3})
+INTERVAL = sized("500ms", "200ms")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Case:
     def node(self) -> bool:
         """Whether the target is JavaScript: then no places are known."""
         return (self.folder / "target.js").exists()
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """Cycles, load and limits of its runs."""
+        return {**self.facts["soak"], **QUICK_PLAN}
 
     @property
     def innocent(self) -> bool:
@@ -89,12 +98,15 @@ def cases(corpus: Path) -> list[Case]:
 
 def run(case: Case, which: str, soak: str, cache: Path, out: Path) -> Scored:
     """One run of one version."""
-    command, environment = prepared(case, which, cache)
+    try:
+        command, environment = prepared(case, which, cache)
+    except subprocess.CalledProcessError as error:
+        return Scored(case, which, 0.0, None, f"its packages cannot be installed ({error.returncode})")
     place = out / which / case.facts["id"]
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(case.folder, place)
-    (place / "soak.toml").write_text(configuration(case.facts, command, environment, free_port()), encoding="utf-8")
-    start, plan = time.monotonic(), case.facts["soak"]
+    (place / "soak.toml").write_text(configuration(case, command, environment, free_port()), encoding="utf-8")
+    start, plan = time.monotonic(), case.plan
     with (place / "stdout").open("wb") as stdout, (place / "stderr").open("wb") as stderr:
         line = [soak, "run", "-c", "soak.toml", "--json", "report.json"]
         process = subprocess.Popen(line, cwd=place, stdout=stdout, stderr=stderr, start_new_session=True)
@@ -140,9 +152,9 @@ def install(home: Path, lock: Path, wanted: list[str]) -> None:
         subprocess.run([*pip, *wanted], check=True)
 
 
-def configuration(facts: dict[str, Any], command: list[str], environment: dict[str, str], port: int) -> str:
+def configuration(case: Case, command: list[str], environment: dict[str, str], port: int) -> str:
     """The soak.toml of a case."""
-    plan = facts["soak"]
+    facts, plan = case.facts, case.plan
     load = {"profile": "sawtooth", "cycle": f"{plan['cycle']}s", "cycles": plan["cycles"], "quiet": f"{plan['quiet']}s"}
     tables: dict[str, dict[str, Any]] = {
         "target": {
@@ -153,7 +165,7 @@ def configuration(facts: dict[str, Any], command: list[str], environment: dict[s
             "ready": "/health",
             "startup_timeout": "60s",
         },
-        "sample": {"interval": "500ms"},
+        "sample": {"interval": INTERVAL},
         "load": {**load, "low": min(plan["low"], plan["rate"]), "high": plan["rate"]},
         "limits": {**plan["limits"], "peak": "4GB"},
         "storage": {"url": "sqlite:///soak.db"},
@@ -206,10 +218,3 @@ def rank(facts: dict[str, Any], report: dict[str, Any]) -> int | None:
         )
     ]
     return min(places, default=None)
-
-
-def free_port() -> int:
-    """One that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import statistics
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.heap.cells import MB, SOURCE, Ratio, cpu, judged, resident, run
-from benchmarks.heap.setup import environment
+from benchmarks import quick
+from benchmarks.heap.cells import MB, PAIRS, PROCESSES, Ratio, cpu, few, judged, resident, run
+from benchmarks.heap.setup import compiled, environment
 from soak.analysis import judge_sites
 
 WORKLOADS = ("alloc", "pure", "wsgi", "aio")
@@ -21,7 +21,9 @@ OURS, PRELOADED, PEER = "soak 64 KiB", "soak 64 KiB preloaded", "ddtrace 512 KiB
 CHEAP = ("null", OURS, "soak 512 KiB", PRELOADED, PEER)
 DEAR = ("tracemalloc 1 frame", "memray")  # several times slower: a few pairs show it
 MEMORY = ("null", OURS, PRELOADED, "tracemalloc 1 frame", "memray", PEER)
-SEEDS = range(1, 11)
+SEEDS = quick.sized(range(1, 11), range(1, 2))
+LIVE, CYCLES = quick.sized((200, 40), (5, 6))  # MB beside a small leak, and for how many cycles it is read
+NATIVE = quick.sized(50, 5)  # MB
 CYCLE = 600.0  # seconds, for the judgement; it does not matter how long they really took
 
 
@@ -32,14 +34,14 @@ def cpu_table(python: Path, pairs: int) -> Mapping[tuple[str, str], Ratio]:
     cells = {}
     for tool in CHEAP + DEAR:
         for workload in WORKLOADS:
-            cells[tool, workload] = cpu(python, workload, tool, pairs if tool in CHEAP else max(3, pairs // 4))
+            cells[tool, workload] = cpu(python, workload, tool, pairs if tool in CHEAP else few(pairs))
         print(f"{tool:<24}" + "".join(f"{cells[tool, workload]!s:>18}" for workload in WORKLOADS), flush=True)
     return cells
 
 
 def memory_table(python: Path) -> Mapping[str, float]:
     """Prints and returns the MB added to the wsgi workload."""
-    print("\nresident memory added to the wsgi workload, median of 3 processes\n")
+    print(f"\nresident memory added to the wsgi workload, median of {PROCESSES} processes\n")
     found = {tool: resident(python, "wsgi", tool) for tool in MEMORY}
     added = {tool: (size - found["null"]) / MB for tool, size in found.items()}
     for tool, size in added.items():
@@ -69,13 +71,13 @@ def _suspect(readings: Sequence[Mapping[str, Any]]) -> str:
 
 def ranking(python: Path) -> list[str]:
     """The leak beside 200 MB of live heap, over ten seeds."""
-    runs = [[json.loads(line) for line in run(python, "ranking.py", seed)] for seed in SEEDS]
+    runs = [[json.loads(line) for line in run(python, "ranking.py", seed, LIVE, CYCLES)] for seed in SEEDS]
     leaked, found = sorted(first_after(cycles[:-1]) for cycles in runs), [cycles[-1] for cycles in runs]
-    print("\na leak of 50 KB a cycle beside 200 MB of live heap, a tenth of it replaced in each cycle, 64 KiB:")
+    print(f"\na leak of 50 KB a cycle beside {LIVE} MB of live heap, a tenth of it replaced in each cycle, 64 KiB:")
     print(f"MB leaked until it ranks first three readings running: {', '.join(f'{value:.2f}' for value in leaked)}")
     live, dump, own = (statistics.median(result[key] for result in found) for key in ("live", "dump", "own"))
     return [
-        judged("leak ranks first after (median of 10 seeds)", statistics.median(leaked), 1, unit="MB"),
+        judged(f"leak ranks first after (median of {len(SEEDS)} seeds)", statistics.median(leaked), 1, unit="MB"),
         judged(f"dump of {live:.0f} live samples, without the GIL", dump * 1000, 2, unit="ms"),
         judged("the sampler's own tables with them", own / MB, 3, unit="MB"),
     ]
@@ -83,11 +85,12 @@ def ranking(python: Path) -> list[str]:
 
 def native(python: Path) -> list[str]:
     """50 MB leaked by malloc and by mmap: the largest deviation from the truth over five seeds, as a ratio."""
-    found = [json.loads(run(python, "native_leaks.py", seed, preload=True)[-1]) for seed in SEEDS[:5]]
+    found = [json.loads(run(python, "native_leaks.py", seed, NATIVE, preload=True)[-1]) for seed in SEEDS[:5]]
     lines = []
     for kind in ("malloc", "mmap"):
         shares = [result[kind] for result in found]
-        print(f"share of 50 MB leaked by {kind} that is seen, five seeds: {', '.join(f'{s:.3f}' for s in shares)}")
+        listed = ", ".join(f"{share:.3f}" for share in shares)
+        print(f"share of {NATIVE} MB leaked by {kind} that is seen, {len(found)} seeds: {listed}")
         lines.append(judged(f"native leak by {kind}, off by at most", max(abs(1 - s) for s in shares), 0.1))
     return lines
 
@@ -95,8 +98,8 @@ def native(python: Path) -> list[str]:
 def main() -> None:
     """Print the tables, then every goal with its figure. The library is built from the source as it is."""
     python = environment()
-    subprocess.run([sys.executable, SOURCE / "build.py"], check=True)
-    cells = cpu_table(python, int(sys.argv[1]) if len(sys.argv) > 1 else 12)
+    compiled()
+    cells = cpu_table(python, int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS)
     added = memory_table(python)
     rest = ranking(python) + native(python)
     print("\ngoals (CPU: what ours adds over what the peer adds; ± is in the table above)\n")
@@ -108,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(quick.run(main))

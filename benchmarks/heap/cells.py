@@ -10,10 +10,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.heap.setup import HERE, ROOT
+from benchmarks.heap.setup import HERE, ROOT, SOURCE
+from benchmarks.quick import sized
 
-SOURCE = ROOT / "probes" / "soak_heap"
 MB = 1 << 20
+PAIRS = sized(12, 2)  # of phases, unless the command line says how many
+PHASE = sized((4, 12), (1, 1))  # blocks of a phase: to get warm, and measured
+RUNS, PROCESSES = sized((40, 3), (2, 1))  # of the workload, before its memory is read; of which the median is told
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,20 @@ def measured(python: Path, what: str, workload: str, tool: str, *more: object) -
 
 
 def cpu(python: Path, workload: str, tool: str, pairs: int) -> Ratio:
-    """`pairs` pairs of phases in one process."""
-    ratios = json.loads(measured(python, "cpu", workload, tool, pairs))
+    """`pairs` pairs of phases, two at least, in one process."""
+    ratios = json.loads(measured(python, "cpu", workload, tool, pairs, *PHASE))
     low, middle, high = statistics.quantiles(ratios, n=4)
     return Ratio(middle, 1.58 * (high - low) / len(ratios) ** 0.5)
 
 
+def few(pairs: int) -> int:
+    """How many for a tool that is several times slower: a few show it."""
+    return max(3, pairs // 4) if pairs > 3 else pairs
+
+
 def resident(python: Path, workload: str, tool: str) -> float:
-    """Resident bytes after a warm run with the tool on, median of three processes."""
-    return statistics.median(int(measured(python, "memory", workload, tool)) for _ in range(3))
+    """Resident bytes after a warm run with the tool on, median of some processes."""
+    return statistics.median(int(measured(python, "memory", workload, tool, RUNS)) for _ in range(PROCESSES))
 
 
 def judged(

@@ -1,7 +1,8 @@
 """Runs inside the benchmark's environment: what a profiler costs one workload, in CPU or in memory.
 
-`cost.py cpu WORKLOAD TOOL PAIRS` prints the ratios of paired phases (off, on, off, on, ...) in one process: the CPU of
-this process, user and system, in steady state. `cost.py memory WORKLOAD TOOL` prints resident bytes after a warm run.
+`cost.py cpu WORKLOAD TOOL PAIRS WARM BLOCKS` prints the ratios of paired phases (off, on, off, on, ...) in one process:
+the CPU of this process, user and system, in steady state. `cost.py memory WORKLOAD TOOL RUNS` prints resident bytes
+after so many runs.
 """
 
 from __future__ import annotations
@@ -161,37 +162,37 @@ def block(run: object) -> float:
     return time.process_time() - begun
 
 
-def phase(run: object) -> float:
-    """CPU seconds of the least disturbed of twelve short blocks, after four to get warm.
+def phase(run: object, warm: int, blocks: int) -> float:
+    """CPU seconds of the least disturbed of some short blocks, after others to get warm.
 
     Other work on the machine takes caches and half a core away; among many short blocks one is likely to be left alone.
     """
-    for _ in range(4):
+    for _ in range(warm):
         run()
-    return min(block(run) for _ in range(12))
+    return min(block(run) for _ in range(blocks))
 
 
-def cpu(workload: str, tool: str, pairs: int) -> list[float]:
+def cpu(workload: str, tool: str, pairs: int, warm: int, blocks: int) -> list[float]:
     """Each phase with the tool over the mean of the phases without it before and after."""
     run, profiler = WORKLOADS[workload](), TOOLS[tool]()
-    ratios, before = [], phase(run)
+    ratios, before = [], phase(run, warm, blocks)
     for _ in range(pairs):
         profiler.start()
-        with_it = phase(run)
+        with_it = phase(run, warm, blocks)
         profiler.stop()
-        after = phase(run)
+        after = phase(run, warm, blocks)
         ratios.append(2 * with_it / (before + after))
         before = after
     return ratios
 
 
-def memory(workload: str, tool: str) -> int:
-    """Resident bytes at the end of forty runs with the tool on, after one without."""
+def memory(workload: str, tool: str, runs: int) -> int:
+    """Resident bytes at the end of so many runs with the tool on, after one without."""
     run = WORKLOADS[workload]()
     run()
     profiler = TOOLS[tool]()
     profiler.start()
-    for _ in range(40):
+    for _ in range(runs):
         run()
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -200,5 +201,5 @@ def memory(workload: str, tool: str) -> int:
 
 
 if __name__ == "__main__":
-    what, job, name = sys.argv[1:4]
-    print(json.dumps(cpu(job, name, int(sys.argv[4])) if what == "cpu" else memory(job, name)))
+    what, job, name, *counts = sys.argv[1:]
+    print(json.dumps((cpu if what == "cpu" else memory)(job, name, *map(int, counts))))

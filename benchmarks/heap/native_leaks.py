@@ -1,6 +1,6 @@
-"""Runs inside a guest with the library preloaded: 50 MB leaked by malloc and 50 MB by mmap at 64 KiB.
+"""Runs inside a guest with the library preloaded: so many MB leaked by malloc and as many by mmap, at 64 KiB.
 
-`native_leaks.py SEED` prints what the sampler sees of each, over the truth.
+`native_leaks.py SEED MEGABYTES` prints what the sampler sees of each, over the truth.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from guest import load
 
 MB = 1 << 20
-LEAKED, BLOCK = 50 * MB, 4000
+LEAKED, BLOCK = int(sys.argv[2]) * MB, 4000
 
 
 def plain() -> list[int]:

@@ -1,10 +1,10 @@
 """Runs inside a guest: a small leak beside a big live heap, read once a cycle.
 
-`ranking.py SEED`: 200 MB of live heap from 40 sites, a tenth of it replaced in every cycle, and one site that keeps
-50 KB a cycle. After each cycle it prints the MB leaked by then and what the reading says of every site: its bytes,
-their standard error and its births by cycle. Nothing of that is kept: it would be a leak of its own. The last line has
-the dump's time, the number of samples and the sampler's own memory. Who ranks first is for the project's own judgement
-to say (__main__.py).
+`ranking.py SEED MEGABYTES CYCLES`: a live heap of that size from 40 sites, a tenth of it replaced in every cycle, and
+one site that keeps 50 KB a cycle. After each cycle it prints the MB leaked by then and what the reading says of every
+site: its bytes, their standard error and its births by cycle. Nothing of that is kept: it would be a leak of its own.
+The last line has the dump's time, the number of samples and the sampler's own memory. Who ranks first is for the
+project's own judgement to say (__main__.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 from guest import load
 
 MB = 1 << 20
-SITES, HEAP, CHURN, LEAK, LAST = 40, 200 * MB, 0.1, 50 * 1024, 40
+SITES, CHURN, LEAK = 40, 0.1, 50 * 1024
 
 
 def make_sites() -> list[object]:
@@ -48,17 +48,17 @@ def read(sampler: object) -> dict[str, tuple[float, float, dict[int, float]]]:
     return found
 
 
-def experiment(seed: int) -> dict[str, float]:
-    """One run; the facts of the last line."""
+def experiment(seed: int, live: int, cycles: int) -> dict[str, float]:
+    """One run beside so many live bytes; the facts of the last line."""
     draw = random.Random(seed)
     sampler, sites = load(), make_sites()
     sampler.start(65536, seed=seed)
     heap = []
-    while sum(map(len, heap[-1:])) + len(heap) * 2048 < HEAP:
+    while sum(map(len, heap[-1:])) + len(heap) * 2048 < live:
         heap.append(draw.choice(sites)(draw.randrange(100, 4000)))
     kept: list[bytes] = []
-    leaked, pauses = 0, [0.0] * LAST
-    for cycle in range(LAST):
+    leaked, pauses = 0, [0.0] * cycles
+    for cycle in range(cycles):
         sampler.mark_cycle(cycle)
         for _ in range(int(len(heap) * CHURN)):
             heap[draw.randrange(len(heap))] = draw.choice(sites)(draw.randrange(100, 4000))
@@ -73,4 +73,5 @@ def experiment(seed: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(experiment(int(sys.argv[1]))))
+    number, megabytes, last = map(int, sys.argv[1:])
+    print(json.dumps(experiment(number, megabytes * MB, last)))

@@ -7,8 +7,11 @@ import sys
 import venv
 from pathlib import Path
 
+from benchmarks.quick import LeftOut
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+SOURCE = ROOT / "probes" / "soak_heap"
 FOLDER = ROOT / "build" / "bench-heap"
 PACKAGES = (
     "ddtrace==4.16.0",
@@ -21,13 +24,20 @@ PACKAGES = (
 
 
 def environment() -> Path:
-    """The Python of the environment, made at the first call (a minute). Raises CalledProcessError when pip fails."""
+    """The Python of the environment, made at the first call (a minute). LeftOut when pip fails."""
     python = FOLDER / "bin" / "python"
     ready = FOLDER / ".ready"
     wanted = "\n".join(PACKAGES)
     if not ready.exists() or ready.read_text() != wanted:
         print(f"installing {', '.join(PACKAGES)} into {FOLDER.relative_to(ROOT)}", file=sys.stderr)
         venv.create(FOLDER, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+        if subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=False).returncode:
+            raise LeftOut(f"pip cannot install {', '.join(PACKAGES)}")
         ready.write_text(wanted)
     return python
+
+
+def compiled() -> None:
+    """The sampler's libraries, from the source as it is. LeftOut where they cannot be compiled."""
+    if subprocess.run([sys.executable, SOURCE / "build.py"], check=False).returncode:
+        raise LeftOut("the heap sampler cannot be compiled here")

@@ -9,21 +9,22 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmarks import quick
+from benchmarks.ports import free_port
 from benchmarks.probes.guests import guest
 from benchmarks.probes.watching import watch
 
 CPU_GOALS = {1: 0.5, 50: 3.0}  # processes: percent of one core
 MEMORY_GOAL = 60.0  # MB, with one process
-WARM_UP = 15.0  # seconds: the first samples look at everything
+WARM_UP = quick.sized(15.0, 1.0)  # seconds: the first samples look at everything
 CONFIG = """
 [target]
 name = "guest"
@@ -43,7 +44,7 @@ listen = "127.0.0.1:{port}"
 
 def main() -> int:
     """Print the table; 1 when a goal was missed."""
-    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else quick.sized(60, 2)
     peer = importlib.util.find_spec("psrecord") is not None
     print(f"the whole daemon at one sample a second, percent of one core over {seconds} s, and resident memory\n")
     print(f"{'processes':<11}{'soak':>9}{'psrecord':>11}{'ratio':>9}{'goal':>9}  {'':<7}{'memory':>9}{'goal':>8}")
@@ -55,7 +56,7 @@ def main() -> int:
         good = cpu <= goal and (count > 1 or memory <= MEMORY_GOAL)
         missed |= not good
         shown = "not here" if theirs is None else f"{theirs:.3f} %"
-        ratio = "-" if theirs is None else f"{theirs / cpu:.1f} x"
+        ratio = "-" if theirs is None or cpu <= 0 else f"{theirs / cpu:.1f} x"
         wanted = f"{MEMORY_GOAL:.0f} MB" if count == 1 else "-"
         print(
             f"{count:<11}{f'{cpu:.3f} %':>9}{shown:>11}{ratio:>9}{f'{goal} %':>9}  {'ok' if good else 'MISSED':<7}"
@@ -78,11 +79,9 @@ def observe(pid: int, seconds: int) -> tuple[float, float]:
 @contextmanager
 def daemon(pid: int) -> Iterator[int]:
     """The pid of a daemon that has begun to soak a process."""
-    with tempfile.TemporaryDirectory(prefix="soak-light-") as name, socket.create_server(("127.0.0.1", 0)) as free:
+    with tempfile.TemporaryDirectory(prefix="soak-light-") as name:
         folder = Path(name)
-        port = free.getsockname()[1]
-        free.close()
-        (folder / "soak.toml").write_text(CONFIG.format(pid=pid, port=port))
+        (folder / "soak.toml").write_text(CONFIG.format(pid=pid, port=free_port()))
         with (folder / "log").open("wb") as log:
             command = [sys.executable, "-P", "-m", "soak", "daemon"]
             process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
@@ -94,7 +93,7 @@ def daemon(pid: int) -> Iterator[int]:
             process.wait()
 
 
-def _await(log: Path, text: str, timeout: float = 120.0) -> None:
+def _await(log: Path, text: str, timeout: float = 300.0) -> None:
     deadline = time.monotonic() + timeout
     while text not in log.read_text():
         if time.monotonic() > deadline:
@@ -104,8 +103,11 @@ def _await(log: Path, text: str, timeout: float = 120.0) -> None:
 
 def cpu_seconds(pid: int) -> float:
     """Processor time of all threads, by the scheduler's account: ticks would miss most of what is so short."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    used = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            used += int((task / "schedstat").read_text().split()[0])
+    return used / 1e9
 
 
 def resident(pid: int) -> float:
@@ -115,4 +117,4 @@ def resident(pid: int) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(quick.run(main))

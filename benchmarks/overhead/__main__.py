@@ -6,11 +6,11 @@ observer over CPU without it, from phases that take turns in one process; the fi
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
-from benchmarks.heap.cells import MB, SOURCE, Ratio, cpu, judged, resident
-from benchmarks.heap.setup import environment
+from benchmarks import quick
+from benchmarks.heap.cells import MB, PAIRS, Ratio, cpu, few, judged, resident
+from benchmarks.heap.setup import compiled, environment
 
 KINDS = {"pure": "pure", "wsgi": "files", "aio": "aio"}  # column: workload
 OUTSIDE, IDLE, HANDLES = "soak from outside", "agent idle", "agent, handles"
@@ -22,15 +22,15 @@ DEAR = (TRACEMALLOC, "tracemalloc 1 frame", "memray")  # several times slower: a
 def main() -> None:
     """Print the table, then the goals."""
     python = environment()
-    subprocess.run([sys.executable, SOURCE / "build.py"], check=True)
-    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 12
+    compiled()
+    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS
     print(f"CPU of the target, with over without, median of {pairs} pairs of phases (± 95 %); MB resident, wsgi\n")
     print(f"{'':<22}" + "".join(f"{kind:>18}" for kind in KINDS) + f"{'MB':>10}")
     cells: dict[tuple[str, str], Ratio] = {}
     added: dict[str, float] = {}
     for tool in CHEAP + DEAR:
         for kind, workload in KINDS.items():
-            cells[tool, kind] = cpu(python, workload, tool, pairs if tool in CHEAP else max(3, pairs // 4))
+            cells[tool, kind] = cpu(python, workload, tool, pairs if tool in CHEAP else few(pairs))
         added[tool] = resident(python, KINDS["wsgi"], tool) / MB - added.get("null", 0)
         shown = 0.0 if tool == "null" else added[tool]
         print(f"{tool:<22}" + "".join(f"{cells[tool, kind]!s:>18}" for kind in KINDS) + f"{shown:>10.1f}", flush=True)
@@ -43,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(quick.run(main))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import quick
+from benchmarks.planted.target import LIVE
+from benchmarks.ports import free_port
 from soak.demo.leaks import OF_MEMORY, truth
 
-CYCLE_S, QUIET_S, CYCLES, RATE = 20, 5, 12, 20
+CYCLE_S, QUIET_S, CYCLES = quick.sized((20, 5, 12), (2, 1, 3))
+INTERVAL = quick.sized("500ms", "200ms")
+RATE = 20
 ORDERS = (CYCLE_S - QUIET_S) * RATE * CYCLES
 LEAKED = 2**20
 HEADER = 49  # of a str
@@ -21,12 +26,13 @@ CONFIGURATION = """\
 name = "planted-{leak}"
 command = {command}
 cwd = {cwd}
+env = {{ SOAK_BENCH = "{mode}" }}
 url = "http://127.0.0.1:{port}"
 ready = "/health"
 startup_timeout = "120s"
 
 [sample]
-interval = "500ms"
+interval = "{interval}"
 
 [load]
 profile = "constant"
@@ -48,26 +54,22 @@ url = "sqlite:///soak.db"
 """
 
 
-def free_port() -> int:
-    """One that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def soak(leak: str, place: Path) -> dict[str, Any]:
-    """The report of one run."""
+    """The report of one run; SystemExit with what it said when it has none."""
     size = LEAKED // ORDERS - HEADER
     command = [sys.executable, "-m", "benchmarks.planted.target", "--port", str(port := free_port())]
     command += ["--leak", leak, "--bytes", str(size), "--innocent="]
     facts = {"leak": leak, "port": port, "rate": RATE, "cycle": CYCLE_S, "quiet": QUIET_S, "cycles": CYCLES}
+    facts |= {"interval": INTERVAL, "mode": quick.sized("", "quick")}
     root = str(Path(__file__).parents[2])
     (place / "soak.toml").write_text(
         CONFIGURATION.format(**facts, command=json.dumps(command), cwd=json.dumps(root), limit=LEAKED // CYCLES // 3),
         encoding="utf-8",
     )
     run = [sys.executable, "-m", "soak", "run", "-c", "soak.toml", "--json", "report.json"]
-    subprocess.run(run, cwd=place, capture_output=True, timeout=CYCLE_S * CYCLES + 300, check=False)
+    done = subprocess.run(run, cwd=place, capture_output=True, text=True, timeout=CYCLE_S * CYCLES + 600, check=False)
+    if not (place / "report.json").exists():
+        raise SystemExit(f"{leak}: no report\n{done.stderr}")
     report: dict[str, Any] = json.loads((place / "report.json").read_text(encoding="utf-8"))
     return report
 
@@ -83,7 +85,8 @@ def rank(report: dict[str, Any], leak: str) -> int | None:
 def main(wanted: list[str]) -> int:
     """Print a line for each leak."""
     missed = 0
-    print(f"1 MB leaked in {CYCLES * CYCLE_S} s beside 200 MB of live heap, a tenth of it replaced every ten seconds")
+    live = f"{LIVE // 2**20} MB of live heap"
+    print(f"1 MB leaked in {CYCLES * CYCLE_S} s beside {live}, a tenth of it replaced every ten seconds")
     print(f"{'leak':<8}{'verdict':<14}{'python_heap':<32}{'place of its line':<20}{'goal':<8}")
     for leak in wanted or [name for name in OF_MEMORY if name != "mmap"]:
         with tempfile.TemporaryDirectory(prefix="planted-") as place:
@@ -99,4 +102,4 @@ def main(wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(quick.run(partial(main, sys.argv[1:])))

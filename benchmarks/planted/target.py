@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 
+from benchmarks.quick import sized
 from soak.demo import target
 
-LIVE = 200 * 2**20
+LIVE = sized(200, 5) * 2**20
 LARGEST = 4000
 SHARE, SECONDS, STEPS = 0.1, 10.0, 100  # a tenth is replaced every ten seconds, in a hundred steps
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import importlib.util
 import sys
 
+from benchmarks import quick
 from benchmarks.probes.calls import kernel, measure
 from benchmarks.probes.guests import guest
 from benchmarks.probes.watching import watch
 
+FILES = quick.sized((20, 4990), (20, 490))
 GOALS = {1: 0.5, 50: 3.0}  # processes: percent of one core at one sample a second
 
 
 def calls() -> None:
-    """us per reading, at 30 and at 5,000 descriptors."""
+    """us per reading, at few and at many descriptors."""
     print(f"us of CPU per reading of one process, median ({kernel()})\n")
-    for files in (20, 4990):
+    for files in FILES:
         with guest(files=files, sockets=10) as pid:
             print(f"{'with ' + str(files + 10) + ' descriptors':<28}{'soak':>10}{'psutil':>12}{'ratio':>9}")
             for cost in measure(pid):
@@ -43,8 +45,8 @@ def watching(seconds: int) -> None:
 def main() -> None:
     """Print both tables."""
     calls()
-    watching(int(sys.argv[1]) if len(sys.argv) > 1 else 30)
+    watching(int(sys.argv[1]) if len(sys.argv) > 1 else quick.sized(30, 2))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(quick.run(main))

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import psutil
 
+from benchmarks.quick import sized
 from soak_probes import Observer, ProcessTree, start_time_of
 from soak_probes.process import Process
 from soak_probes.sockdiag import SocketStates
 from soak_probes.view import Moment, View
 
-ROUNDS = 15
-_NO_NEED = 0.25  # seconds of calls of one kind; with 5,000 descriptors psutil takes 0.4 s for a single one
+ROUNDS = sized(15, 3)
+_NO_NEED = sized(0.25, 0.02)  # seconds of calls of one kind; with 5,000 descriptors psutil takes 0.4 s for a single one
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import quick
 from benchmarks.processes.cases import CYCLE, CYCLES, RATES, Case, cases
 
 PATIENCE = CYCLE * CYCLES + 300.0
@@ -51,7 +52,7 @@ def soak(case: Case) -> Score:
 
 def scored(case: Case, report: dict[str, Any]) -> Score:
     """The verdict, and whether the truth lies in the intervals of the memory series."""
-    truth = case.bytes_per_request() * report["load"]["landed"] / report["run"]["cycles"] * 3600.0 / CYCLE
+    truth = case.bytes_per_request() * report["load"]["landed"] / (report["run"]["cycles"] or 1) * 3600.0 / CYCLE
     held = {}
     for row in report["series"]:
         if row["process"] == "total" and row["name"] in DECIDED and row["ci95"][0] is not None:
@@ -119,9 +120,9 @@ def figures(scores: Sequence[Score], planted: int) -> list[Figure]:
 def main() -> int:
     """Run everything and print the table and the figures; 1 when a floor is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=10, help="of each planted rate")
-    parser.add_argument("--benign", type=int, default=100, help="runs over the benign shapes")
-    parser.add_argument("--parallel", type=int, default=8, help="soaks at the same time")
+    parser.add_argument("--runs", type=int, default=quick.sized(10, 1), help="of each planted rate")
+    parser.add_argument("--benign", type=int, default=quick.sized(100, 1), help="runs over the benign shapes")
+    parser.add_argument("--parallel", type=int, default=quick.sized(8, 2), help="soaks at the same time")
     options = parser.parse_args()
     scores = []
     begun = time.monotonic()
@@ -139,4 +140,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(quick.run(main))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.ports import free_port
+from benchmarks.quick import sized
 from soak.demo import leaks
 
-CYCLE = 6.0  # seconds
-CYCLES = 8
-QUIET = 1.5
+CYCLE, QUIET = sized((6.0, 1.5), (2.0, 1.0))  # seconds
+CYCLES = sized(8, 3)
 LOW, HIGH = 5, 60
 LIMIT = 1024 * 1024  # bytes per cycle
 REQUESTS = (LOW + HIGH) / 2 * (CYCLE - QUIET)  # of one cycle: the integral of the sawtooth
@@ -74,9 +74,7 @@ class Case:
 
     def write(self, folder: Path) -> None:
         """Its soak.toml."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         text = _CONFIGURATION.format(
             name=self.name,
             command=json.dumps([sys.executable, "-m", "soak.demo.target", "--port", str(port)]),

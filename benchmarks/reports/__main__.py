@@ -17,9 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import quick
 from benchmarks.reports.browser import first_loads
 
-TIMES = 5
+TIMES = quick.sized(5, 1)
+MORE, MANY = quick.sized((199, 1000), (19, 50))  # runs: beside the night, and in a store of their own
 RUN = 1
 PEER_REPORT = "import json, sqlite3, sys; print(len(json.loads(sqlite3.connect(sys.argv[1]).execute(" + (
     "'SELECT result FROM analyses').fetchone()[0])))"
@@ -57,9 +59,9 @@ def soak(url: str, *words: str) -> list[str]:
     return [sys.executable, "-P", "-m", "soak", "--store", url, *words]
 
 
-def make(what: str, url: str) -> None:
+def make(what: str, url: str, count: int = 1) -> None:
     """Fill a store, in a process of its own: what a child is said to need begins with the memory of its parent."""
-    subprocess.run([sys.executable, "-m", "benchmarks.reports.night", what, url], check=True)
+    subprocess.run([sys.executable, "-m", "benchmarks.reports.night", what, url, str(count)], check=True)
 
 
 def took(what: str, ours: Cost, goal: float, peer: Cost | None = None) -> bool:
@@ -84,9 +86,9 @@ def report_rows(folder: Path) -> list[bool]:
     least = cost_of([sys.executable, "-c", PEER_REPORT, str(file)])
     text = cost_of(soak(url, "report", str(RUN)))
     html = cost_of(soak(url, "report", str(RUN), "--format", "html", "-o", str(page)))
-    fresh = cost_of(soak(url, "report", str(RUN), "--fresh"), 2)
-    make("more", url)
-    pages = first_loads(url)
+    fresh = cost_of(soak(url, "report", str(RUN), "--fresh"), min(TIMES, 2))
+    make("runs", url, MORE)
+    pages = first_loads(url) if not quick.QUICK else {}
     return [
         *(line(f"dashboard, first load of {path}", seconds, "s", 2.0) for path, seconds in pages.items()),
         took("soak report, text", text, 1.0, least),
@@ -100,14 +102,14 @@ def report_rows(folder: Path) -> list[bool]:
 
 
 def runs_rows(folder: Path) -> list[bool]:
-    """A thousand runs in a list."""
+    """Many runs in a list."""
     file = folder / "runs.db"
     url = f"sqlite:///{file}"
-    make("runs", url)
+    make("runs", url, MANY)
     least = cost_of([sys.executable, "-c", PEER_RUNS, str(file)])
     listed = cost_of(soak(url, "runs"))
     return [
-        took("soak runs, 1,000 of them", listed, 0.5, least),
+        took(f"soak runs, {MANY:,} of them", listed, 0.5, least),
         took("soak --version", cost_of(soak(url, "--version")), 0.5),
     ]
 
@@ -115,6 +117,8 @@ def runs_rows(folder: Path) -> list[bool]:
 def main() -> int:
     """Print every figure; 1 when a goal was missed."""
     print(f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} processors")
+    if quick.QUICK:
+        print("dashboard, first loads: left out, a browser takes longer than all of this")
     print(f"{'':52}{'soak':>9}     {'least':>9} {'ratio':>8}")
     with tempfile.TemporaryDirectory() as folder:
         made = [*report_rows(Path(folder)), *runs_rows(Path(folder))]
@@ -122,4 +126,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(quick.run(main))

@@ -6,6 +6,7 @@ import random
 import sys
 from collections.abc import Iterator
 
+from benchmarks.quick import sized
 from benchmarks.reports.handmade import MB, STARTED, answered, limits, load_at
 from soak.report.compute import compute
 from soak_storage import open_store
@@ -24,7 +25,7 @@ from soak_storage.records import (
     TypeRow,
 )
 
-CYCLES, CYCLE, QUIET = 12, 3600, 540
+CYCLES, CYCLE, QUIET = sized((12, 3600, 540), (12, 60, 9))
 SITES, TYPES, DEPTH = 200, 50, 8
 LEAKING = 12  # of the sites
 SERIES = (
@@ -129,4 +130,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "night":
         night(sys.argv[2])
     else:
-        many_runs(sys.argv[2], {"more": 199, "runs": 1000}[sys.argv[1]])
+        many_runs(sys.argv[2], int(sys.argv[3]))

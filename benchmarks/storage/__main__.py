@@ -16,12 +16,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from benchmarks import quick
 from soak_storage import Store, care, open_store
 from soak_storage.records import AnalysisRow, ReadingRow, RunStart, SampleRow, SiteRow, TypeRow
 from soak_storage.retention import Retention
 
 SERIES = 20
-SECONDS = 12 * 3600
+SECONDS = quick.sized(12 * 3600, 900)
+MANY = quick.sized(1000, 20)  # runs
 DAY = 86400
 START = RunStart("orders-api", "here", 0.0, "0.1.0", 3600.0, 540.0, 12, {})
 
@@ -119,7 +121,7 @@ def samples(folder: Path) -> None:
             plain_write / total * 1e6,
             "us of CPU (batches of 500 / one batch)",
         )
-        row("load 12 h x 1 s x 20 series", ours_read, plain_read, "s of CPU")
+        row(f"load {SECONDS / 3600:g} h x 1 s x {SERIES} series", ours_read, plain_read, "s of CPU")
         longest, steps = longest_step(store, Retention(store, retain=1e9, raw=86400.0))
         care.vacuum(store.engine)
         row("series and day, thinned (1 h cycles)", care.size(store.engine) * per_day, None, "KB")
@@ -155,14 +157,14 @@ def readings(folder: Path) -> None:
 
 
 def runs(folder: Path) -> None:
-    """A thousand runs, each with a report of 100 KB, listed by a process that starts for it."""
+    """Many runs, each with a report of 100 KB, listed by a process that starts for it."""
     url = f"sqlite:///{folder}/runs.db"
     with open_store(url, environ={}) as store:
-        for number in range(1000):
+        for number in range(MANY):
             run = store.begin_run(START)
             store.write(run, [AnalysisRow(1.0, {"verdict": "clean", "exit_code": 0, "x": "y" * 100_000})])
             store.end_run(run, "completed", float(number))
-        row("list 1,000 runs", cpu(store.runs) * 1000, None, "ms of CPU")
+        row(f"list {MANY:,} runs", cpu(store.runs) * 1000, None, "ms of CPU")
     status = "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     code = f"from soak_storage import open_store; open_store({url!r}).runs(); {status}"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -182,4 +184,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(quick.run(main))

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks import quick
 from benchmarks.suites.running import FRAMEWORKS, LIMIT_S, STANDARD, Compared, framework, has_tests, standard, version
 
+SUITES = quick.sized((*STANDARD, *FRAMEWORKS), ("test_contextlib",))
 # The test that lists its own descriptors and finds the agent's among them: docs/guest-safety.md says so.
 KNOWN = ("test_pass_fds_redirected",)
 
@@ -26,7 +28,7 @@ def main() -> int:
     parser.add_argument("--cache", default=str(Path.home() / ".cache/soak-suites"), help="folder for environments")
     parser.add_argument("suites", nargs="*", help=f"of {', '.join([*STANDARD, *FRAMEWORKS])} (default: all)")
     args = parser.parse_args()
-    wanted = args.suites or [*STANDARD, *FRAMEWORKS]
+    wanted = args.suites or SUITES
     bad = []
     print("| suite | Python | passed / failed / skipped without the agent | otherwise beside it |\n|---|---|---|---|")
     for python in args.python or [sys.executable]:
@@ -47,4 +49,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(quick.run(main))

@@ -11,10 +11,10 @@ import time
 
 import numpy as np
 
+from benchmarks.quick import sized
 from soak.analysis import judge
 
-SERIES = 200
-HOURS = 24
+SERIES, HOURS = sized((200, 24), (5, 4))
 HOUR = 3600.0
 MB = 1048576.0
 
