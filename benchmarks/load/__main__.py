@@ -19,6 +19,8 @@ CONNECTIONS = 32
 STREAMS = 500
 GROWTH_S = 40
 EVENTS_PER_S = 5
+PACED_USERS = 50
+FOREVER_S = 600.0  # ended before
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,6 @@ def _closed(url: str, place: Place, seconds: float) -> tuple[int, float]:
     return summary["total"]["landed"], cpu
 
 
-def _open(place: Place, rate: int, seconds: float) -> tuple[int, float]:
-    summary, cpu = measure.ours(place.plain, seconds, f"high={rate}")
-    return summary["total"]["landed"], cpu
-
-
 def closed(place: Place) -> Iterator[Row]:
     """CPU per request, closed loop, 32 connections, three histograms per request."""
     figure = measure.per_request(partial(_closed, place.plain, place))
@@ -85,9 +82,9 @@ def tls(place: Place) -> Iterator[Row]:
 def paced(place: Place) -> Iterator[Row]:
     """Open loop: what a request costs when most of the time nothing is to be done."""
     for rate, goal in ((500, 0.45), (2000, 0.40)):
-        figure = measure.per_request(partial(_open, place, rate))
-        pace = rate / 50
-        fast = measure.per_request(lambda s, pace=pace: measure.locust(place.folder, place.plain, s, 50, pace))
+        figure = measure.steady(measure.our_command(place.plain, FOREVER_S, f"high={rate}")) / rate * 1e6
+        command = measure.locust_command(place.folder, place.plain, FOREVER_S, PACED_USERS, rate / PACED_USERS)
+        fast = measure.steady(command, cwd=place.folder) / rate * 1e6
         yield Row(f"CPU per request, open loop, {rate}/s", figure, "us", "Locust", fast, goal)
 
 
@@ -130,11 +127,8 @@ def streams(place: Place) -> Iterator[Row]:
     with _server("benchmarks.load.streams", str(EVENTS_PER_S)) as url:
         common = ("scenario.kind=sse", "scenario.sequence=$.seq", "scenario.validate=('order',)")
 
-        def run(seconds: float) -> tuple[int, float]:
-            summary, cpu = measure.ours(url, seconds, f"scenario.streams={STREAMS}", *common)
-            return summary["total"]["checks"]["messages"], cpu
-
-        yield Row("500 SSE streams, CPU per event", measure.per_request(run), "us", goal=10.0)
+        every = measure.steady(measure.our_command(url, FOREVER_S, f"scenario.streams={STREAMS}", *common))
+        yield Row("500 SSE streams, CPU per event", every / (STREAMS * EVENTS_PER_S) * 1e6, "us", goal=10.0)
         few, _ = measure.ours(url, 4, "scenario.streams=10", *common)
         many, _ = measure.ours(url, 4, f"scenario.streams={STREAMS}", *common)
         size = (many["generator"]["rss_bytes"] - few["generator"]["rss_bytes"]) / (STREAMS - 10) / 1024

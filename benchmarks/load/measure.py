@@ -7,14 +7,18 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from benchmarks.load import peers
 
 SHORT_S, LONG_S = 3, 9  # two lengths: their difference is free of start-up
+WARM_S, STEADY_S = 4.0, 16.0  # of a steady load: left out, and looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,34 @@ def used(
     return Used(out, usage.ru_utime + usage.ru_stime)
 
 
+def steady(command: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> float:
+    """CPU seconds per second of a command and all below it, while it runs evenly; SystemExit when it ends too soon.
+
+    Both moments are of one run: where little is sent, what two starts differ by is more than what is looked for.
+    """
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(env or os.environ), cwd=cwd
+    ) as process:
+        try:
+            time.sleep(WARM_S)
+            begin, before = time.monotonic(), _cpu(process.pid)
+            time.sleep(STEADY_S)
+            end, after = time.monotonic(), _cpu(process.pid)
+        finally:
+            early = process.poll() is not None
+            for one in [] if early else (*psutil.Process(process.pid).children(recursive=True), process):
+                one.terminate()
+    if early:
+        raise SystemExit(f"{command} ended too soon")
+    return (after - before) / (end - begin)
+
+
+def _cpu(pid: int) -> float:
+    """CPU seconds of a process and all below it, to the nanosecond (its clock by number, clock_getcpuclockid(3))."""
+    root = psutil.Process(pid)
+    return sum(time.clock_gettime(~process.pid << 3 | 2) for process in (root, *root.children(recursive=True)))
+
+
 def real_time() -> list[str]:
     """What to put before a command to give it real-time priority; nothing where that is not allowed."""
     wanted = ["chrt", "-f", "10"]
@@ -56,12 +88,16 @@ def real_time() -> list[str]:
     return wanted if allowed else []
 
 
+def our_command(url: str, seconds: float, *settings: str) -> list[str]:
+    """Our generator for so many seconds."""
+    return [sys.executable, "-m", "benchmarks.load.ours", url, str(seconds), *settings]
+
+
 def ours(
     url: str, seconds: float, *settings: str, env: Mapping[str, str] | None = None, before: Sequence[str] = ()
 ) -> tuple[dict[str, Any], float]:
     """Summary and CPU seconds of our generator, parent and worker."""
-    command = [*before, sys.executable, "-m", "benchmarks.load.ours", url, str(seconds), *settings]
-    done = used(command, {**os.environ, **(env or {})})
+    done = used([*before, *our_command(url, seconds, *settings)], {**os.environ, **(env or {})})
     return json.loads(done.out), done.cpu
 
 
@@ -76,17 +112,32 @@ class Visitor(FastHttpUser):
 """
 
 
-def locust(folder: Path, url: str, seconds: float, users: int, pace: float | None) -> tuple[int, float]:
-    """Requests and CPU seconds of Locust's FastHttpUser, `pace` requests/s of each user or as fast as it can."""
+def locust_command(folder: Path, url: str, seconds: float, users: int, pace: float | None) -> list[str | Path]:
+    """Locust's FastHttpUser for so many seconds, to be run in `folder`; `pace` as for `locust`."""
     program = peers.locust()
     if program is None:
         raise SystemExit("locust could not be installed")
     wait = f"wait_time = constant_throughput({pace})" if pace else ""
     (folder / "locustfile.py").write_text(LOCUSTFILE.format(pace=wait))
-    flags = ["--headless", "--only-summary", "-u", str(users), "-r", str(users), "-t", f"{seconds}s", "--csv", "stats"]
+    flags = [
+        "--headless",
+        "--only-summary",
+        "-u",
+        str(users),
+        "-r",
+        str(users),
+        "-t",
+        f"{seconds:g}s",
+        "--csv",
+        "stats",
+    ]
+    return [program, "-f", "locustfile.py", "-H", url, *flags, "--loglevel", "ERROR"]
+
+
+def locust(folder: Path, url: str, seconds: float, users: int, pace: float | None) -> tuple[int, float]:
+    """Requests and CPU seconds of Locust's FastHttpUser, `pace` requests/s of each user or as fast as it can."""
     (folder / "stats_stats.csv").unlink(missing_ok=True)  # of the run before
-    command: list[str | Path] = [program, "-f", "locustfile.py", "-H", url, *flags, "--loglevel", "ERROR"]
-    done = used(command, cwd=folder, quiet=True)
+    done = used(locust_command(folder, url, seconds, users, pace), cwd=folder, quiet=True)
     last = (folder / "stats_stats.csv").read_text().splitlines()[-1]
     return int(last.split(",")[2]), done.cpu
 

@@ -30,7 +30,7 @@ from soak.load.users import Users
 from soak.load.wire import Endpoint
 
 SWEEP_S = 0.1  # how often timeouts are looked for
-NEAR_S = 0.0025  # when the next request is due so soon, the answers to those before it are read then
+NEAR_S = 0.0025  # when the next request is due so soon, the answers to those before it are read after it
 STAY_S = 0.05  # how long the event loop waits for its turn at most where only plain requests are sent
 CATCH_UP_S = 1.0  # a worker that begins later than this counts what it missed as dropped instead of firing a burst
 
@@ -168,13 +168,12 @@ class Engine:
         """Do everything that is due, in the order of its times, then sleep until the next.
 
         While one request closely follows the other we stay here: to sleep by ourselves, and to read the answers when
-        the next request is due, is less work than to wake up through the loop for each. It gets its turn all the same.
+        the next request was sent, is less work than to wake up through the loop for each. It gets its turn all the
+        same.
         """
         leave = self.now() + STAY_S
         schedule, pool, gather = self._schedule, self.pool, self.pool.gather
         while True:
-            if gather is not None:
-                gather.collect()
             while schedule and schedule[0][0] <= self.now() and not self.done.is_set():
                 when, order, call = schedule[0]
                 following = call(when)
@@ -184,6 +183,8 @@ class Engine:
                     heapq.heapreplace(schedule, (following, order, call))
             if not schedule or self.done.is_set():
                 return
+            if gather is not None:
+                gather.collect()
             now = self.now()
             wait = schedule[0][0] - now
             near = wait < NEAR_S and pool.patient(now)
@@ -244,6 +245,8 @@ class Engine:
             now = monotonic() - self.zero
         accounts = self.accounts
         missed = now - intended > CATCH_UP_S and intended < self.since + CATCH_UP_S
+        if accounts.in_flight >= self.most_in_flight:
+            self._collect()  # some may have been answered
         if missed or accounts.in_flight >= self.most_in_flight:
             tally.dropped += 1
             return False

@@ -146,6 +146,8 @@ class Pool:
     def send(self, job: Job, request: Request) -> None:
         """Send on an idle connection, or on a new one."""
         deadline = job.fired + self._timeout
+        if self.gather is not None and self.gather.late and not request.repeatable:
+            self.gather.collect()  # it is not sent again: not on a connection that the server has closed by now
         if self._idle and not (request.bodyless or job.retried):  # where one was stale, others are
             connection = self._idle.pop()
             connection.job = job

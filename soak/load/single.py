@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from soak.load.http1 import Http1
+from soak.load.sse import Chunks
 from soak.load.validate import JsonPath
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Singles:
         self.dialler = dialler
         self.timeout = timeout
         self.gather = gather  # of streams: they are read together
+        self.chunks = Chunks()
         self.sequence = JsonPath(scenario.sequence or "$.seq") if scenario.sequence or scenario.validate else None
         self.live: dict[Single, None] = {}
         self._refusals_left = 0

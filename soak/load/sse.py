@@ -36,10 +36,14 @@ class SseParser:
             raise ValueError("an event of more than 4 MiB")
         return self._events(lines)
 
+    @property
+    def idle(self) -> bool:
+        """Between two events, of a stream that has begun."""
+        return self._begun and not self._rest and not self._data
+
     def _simple(self, chunk: bytes) -> bool:
         """One event of one line, as most are: no need to take it apart."""
-        between = self._begun and not self._rest and not self._data
-        return between and len(chunk) > 8 and chunk.count(b"\n") == 2 and b"\r" not in chunk
+        return self.idle and len(chunk) > 8 and chunk.count(b"\n") == 2 and b"\r" not in chunk
 
     def _events(self, lines: list[bytes]) -> list[bytes]:
         events = []
@@ -58,3 +62,32 @@ class SseParser:
                 if event:
                     events.append(event)
         return events
+
+
+class Chunks:
+    """How the chunks of HTTP/1.1 (RFC 9112 section 7.1) look that carry one event of one line each: all streams of a
+    scenario get events of the same few lengths.
+    """
+
+    __slots__ = ("_begin", "_size")
+
+    def __init__(self) -> None:
+        self._size = 0  # bytes of the whole chunk; 0: none is known
+        self._begin = b""  # of it, with the name of the event's field
+
+    def event(self, data: bytes) -> bytes | None:
+        """The event in a chunk that is framed like the last one learned; None in any other."""
+        begin, size = self._begin, self._size
+        if len(data) != size or not data.startswith(begin) or not data.endswith(b"\n\n\r\n"):
+            return None
+        start, end = len(begin), size - 4
+        if data.find(b"\n", start) != end or data.find(b"\r", start) != end + 2:
+            return None
+        return data[start:end]
+
+    def learn(self, data: bytes) -> None:
+        """Remember how `data`, which the parsers have read, was framed, if it was one chunk with one event."""
+        chunk = data.partition(b"\r\n")[2]
+        begin = b"%x\r\ndata: " % max(0, len(chunk) - 2)
+        if data.startswith(begin) and data.endswith(b"\n\n\r\n") and len(data) > len(begin) + 4:
+            self._begin, self._size = begin, len(data)

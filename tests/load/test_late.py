@@ -82,6 +82,18 @@ def test_a_latency_does_not_depend_on_when_it_was_read(serve: Serve, monkeypatch
     assert outcome.histogram("response").sum_us / 1e6 <= truth + 10 * DELIVERY_S
 
 
+def test_an_answer_that_waits_to_be_read_takes_no_place(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one place only, what was answered before the next request is due is read before that is dropped."""
+    monkeypatch.setattr("soak.load.engine.NEAR_S", 1.0)
+    server = serve(hello)
+    for _ in range(5):  # else the machine stood still: an answer was not there yet
+        scenario = ScenarioPlan(count=20, method="POST")
+        outcome = drive(LoadPlan(server.url, (scenario,), cycle=1.1, cycles=1, quiet=0.1, max_in_flight=1))
+        if not outcome.total("dropped"):
+            break
+    assert (outcome.total("landed"), outcome.total("dropped")) == (20, 0)
+
+
 def test_a_request_closely_followed_by_another_costs_one_wake_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """At 1,000/s few answers wake the loop. The best of some tries: a busy machine may be late for one."""
     woken = []
