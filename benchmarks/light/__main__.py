@@ -105,7 +105,7 @@ def cpu_seconds(pid: int) -> float:
     """Processor time of all threads, by the scheduler's account: ticks would miss most of what is so short."""
     used = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(FileNotFoundError):  # a thread that has just ended
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
             used += int((task / "schedstat").read_text().split()[0])
     return used / 1e9
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from benchmarks import quick
 from benchmarks.load import peers
 
-SHORT_S, LONG_S = 3, 9  # two lengths: their difference is free of start-up
-WARM_S, STEADY_S = 4.0, 16.0  # of a steady load: left out, and looked at
+SHORT_S, LONG_S = quick.sized((3, 9), (1, 2))  # two lengths: their difference is free of start-up
+WARM_S, STEADY_S = quick.sized((4.0, 16.0), (2.0, 1.0))  # of a steady load: left out, and looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ def steady(command: Sequence[str | Path], env: Mapping[str, str] | None = None, 
         finally:
             early = process.poll() is not None
             for one in [] if early else (*psutil.Process(process.pid).children(recursive=True), process):
-                one.terminate()
+                with suppress(psutil.Error):  # it ended when its child did
+                    one.terminate()
     if early:
         raise SystemExit(f"{command} ended too soon")
     return (after - before) / (end - begin)
@@ -74,8 +78,11 @@ def steady(command: Sequence[str | Path], env: Mapping[str, str] | None = None, 
 
 def _cpu(pid: int) -> float:
     """CPU seconds of a process and all below it, to the nanosecond (its clock by number, clock_getcpuclockid(3))."""
-    root = psutil.Process(pid)
-    return sum(time.clock_gettime(~process.pid << 3 | 2) for process in (root, *root.children(recursive=True)))
+    root, used = psutil.Process(pid), 0.0
+    for process in (root, *root.children(recursive=True)):
+        with suppress(OSError):  # it has just ended
+            used += time.clock_gettime(~process.pid << 3 | 2)
+    return used
 
 
 def real_time() -> list[str]:
@@ -116,7 +123,7 @@ def locust_command(folder: Path, url: str, seconds: float, users: int, pace: flo
     """Locust's FastHttpUser for so many seconds, to be run in `folder`; `pace` as for `locust`."""
     program = peers.locust()
     if program is None:
-        raise SystemExit("locust could not be installed")
+        raise quick.LeftOut("locust could not be installed")
     wait = f"wait_time = constant_throughput({pace})" if pace else ""
     (folder / "locustfile.py").write_text(LOCUSTFILE.format(pace=wait))
     flags = [
@@ -146,7 +153,7 @@ def wrk(url: str, seconds: float, connections: int) -> tuple[int, float]:
     """Requests and CPU seconds of wrk with one thread."""
     program = peers.unpacked("wrk")
     if program is None:
-        raise SystemExit("wrk could not be unpacked")
+        raise quick.LeftOut("wrk could not be unpacked")
     command: list[str | Path] = [program, "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency", url]
     done = used(command, peers.environment())
     found = re.search(r"(\d+) requests in", done.out)
@@ -156,8 +163,10 @@ def wrk(url: str, seconds: float, connections: int) -> tuple[int, float]:
 
 def per_request(run: Callable[[float], tuple[int, float]]) -> float:
     """Microseconds of CPU per request: the difference between a long and a short run, free of what starting costs."""
-    few, start = run(SHORT_S)
-    many, whole = run(LONG_S)
-    if many <= few:
-        raise SystemExit("the longer run did no more than the shorter one: this machine is too busy to measure")
-    return (whole - start) / (many - few) * 1e6
+    with quick.leaving_out("CPU per request"):
+        few, start = run(SHORT_S)
+        many, whole = run(LONG_S)
+        if many <= few:
+            raise quick.LeftOut("the longer run did no more than the shorter one: this machine is too busy to measure")
+        return (whole - start) / (many - few) * 1e6
+    return math.nan

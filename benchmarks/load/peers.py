@@ -6,12 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmarks.ports import wait_for
+from benchmarks.quick import LeftOut, leaving_out
+
 CACHE = Path(os.environ.get("SOAK_BENCH_CACHE", Path.home() / ".cache/soak-bench"))
+FETCH_S = 120.0  # for the packages, all of them
 PACKAGES = ("wrk", "nginx", "nginx-common", "libluajit-5.1-2", "libluajit-5.1-common")
 NGINX_CONF = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr crit;
@@ -41,18 +44,32 @@ def locust() -> Path | None:
 
 
 def unpacked(program: str) -> Path | None:
-    """`wrk` or `nginx`: what is installed, else unpacked from the distribution's packages into the cache."""
+    """`wrk` or `nginx`: what is installed, else unpacked from the distribution's packages into the cache.
+
+    None when it cannot be had, or does not find its libraries here.
+    """
     found = shutil.which(program)
     if found:
         return Path(found)
     root = CACHE / "debian"
-    if not (root / ".done").exists():
+    if not (root / ".done").exists() and shutil.which("apt-get") and shutil.which("dpkg"):
         root.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "download", "-q", *PACKAGES], cwd=root, check=False, stdout=subprocess.DEVNULL)
+        get = ["apt-get", "download", "-q", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", *PACKAGES]
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(get, cwd=root, check=False, stdout=subprocess.DEVNULL, timeout=FETCH_S)
         for package in root.glob("*.deb"):
             subprocess.run(["dpkg", "-x", package, root], check=False)
-        (root / ".done").touch()
-    return next((path for path in root.glob(f"usr/*bin/{program}") if path.is_file()), None)
+        if any(root.glob("*.deb")):
+            (root / ".done").touch()
+    return next((path for path in root.glob(f"usr/*bin/{program}") if path.is_file() and _starts(path)), None)
+
+
+def _starts(program: Path) -> bool:
+    """Not 126 or 127, with which it ends when it is for another machine or misses a library."""
+    try:
+        return subprocess.run([program, "-v"], env=environment(), capture_output=True, check=False).returncode < 126
+    except OSError:
+        return False
 
 
 def environment() -> dict[str, str]:
@@ -62,11 +79,30 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def nginx(folder: Path, port: int, tls_port: int) -> Iterator[Path]:
-    """nginx with one worker that answers `ok`, plain and with TLS; gives the certificate to trust."""
+    """nginx with one worker that answers `ok`, plain and with TLS; gives the certificate to trust.
+
+    In quick mode, where it cannot be had, a server of ours, without TLS.
+    """
+    certificate = folder / "cert.pem"
+    command: list[str | Path] = [sys.executable, "-m", "benchmarks.load.stalling", str(port), "0"]
+    with leaving_out("nginx and TLS"):
+        command = _nginx(folder, port, tls_port, certificate)
+    server = subprocess.Popen(command, env=environment())
+    try:
+        wait_for(port, server)
+        yield certificate
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _nginx(folder: Path, port: int, tls_port: int, certificate: Path) -> list[str | Path]:
+    """Its command, when its configuration and certificate are written. LeftOut where it cannot be had."""
     program = unpacked("nginx")
     if program is None:
-        raise SystemExit("nginx could not be unpacked: is this a Debian with its package lists (apt-get update)?")
-    certificate = folder / "cert.pem"
+        raise LeftOut("nginx cannot be unpacked: is this a Debian with its package lists (apt-get update)?")
+    if shutil.which("openssl") is None:
+        raise LeftOut("there is no openssl to make a certificate with")
     make: list[str | Path] = [
         "openssl",
         "req",
@@ -90,13 +126,4 @@ def nginx(folder: Path, port: int, tls_port: int) -> Iterator[Path]:
     subprocess.run([*make, *names], check=True, capture_output=True)
     folder.chmod(0o755)
     (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder, port=port, tls_port=tls_port))
-    command: list[str | Path] = [program, "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"]
-    server = subprocess.Popen(command, env=environment())
-    try:
-        time.sleep(1.0)
-        if server.poll() is not None:
-            raise SystemExit("nginx did not start")
-        yield certificate
-    finally:
-        server.terminate()
-        server.wait(10)
+    return [program, "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"]

@@ -118,7 +118,7 @@ def main() -> int:
     """Print every figure; 1 when a goal was missed."""
     print(f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} processors")
     if quick.QUICK:
-        print("dashboard, first loads: left out, a browser takes longer than all of this")
+        print("dashboard, first loads: not in quick mode, a browser takes longer than all of this")
     print(f"{'':52}{'soak':>9}     {'least':>9} {'ratio':>8}")
     with tempfile.TemporaryDirectory() as folder:
         made = [*report_rows(Path(folder)), *runs_rows(Path(folder))]
