@@ -21,12 +21,13 @@ from statistics import median
 from typing import IO
 
 import soak_agent
+from benchmarks import quick
 from soak_probes.agent_client import AgentClient
 
-OBJECTS = 500_000
+OBJECTS = quick.sized(500_000, 20_000)
 GOAL_MS = 50.0
 LIMITED_MS = 20.0  # agent.longest_pause of the last row: the full collection is left out
-READINGS = 15
+READINGS, WALKS = quick.sized((15, 3), (2, 1))
 PER_ORDER = 5  # gc objects of one of the guest's orders: the object, a dict, two lists, a tuple
 GROWTH = 0.01  # of the orders, before each reading of the heap that grows
 BESIDE_OWN = 1.25  # the pause of a heap that grew over the target's own collection, at most
@@ -137,7 +138,7 @@ def main() -> int:
             for _ in range(READINGS):
                 own.append(target.seen("collect"))
                 readings.append(target.reading())
-            walks = [target.walk() for _ in range(3)]
+            walks = [target.walk() for _ in range(WALKS)]
             limited = [target.reading(LIMITED_MS, orders=round(GROWTH * orders)) for _ in range(READINGS)]
             grown_own, grown = [], []
             for _ in range(READINGS):
@@ -157,4 +158,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(quick.run(main))
