@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 4
+SLOW ?=
 
 .PHONY: help setup demo test test-docs test-slow check docs bench self-soak clean
 
@@ -11,10 +12,10 @@ help:
 	@echo "make demo       soak the bundled target, leaky and clean, and print both reports"
 	@echo "make test       the fast tests"
 	@echo "make test-docs  every command of README and docs, as it stands"
-	@echo "make test-slow  the slow, real ones (marked slow)"
+	@echo "make test-slow  the slow, real ones (marked slow); SLOW=FILE: those in a file"
 	@echo "make check      lint, types, import contracts"
 	@echo "make docs       the references that are generated from the code"
-	@echo "make bench      our figure, the peer's and the ratio"
+	@echo "make bench      our figure, the peer's and the ratio; SOAK_BENCH=quick: seconds, figures that say nothing"
 	@echo "make self-soak  soak soaks its own daemon: 60 cycles of a minute"
 
 setup: $(READY)
@@ -35,7 +36,7 @@ test-docs: $(READY)
 	$(BIN)/python -m pytest tests/docs -m slow -n 2 -rs
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow --timeout 1800
+	$(BIN)/python -m pytest -m slow --timeout 1800 $(SLOW)
 
 check: $(READY)
 	$(BIN)/ruff check .

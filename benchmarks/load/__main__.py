@@ -18,7 +18,7 @@ from benchmarks.ports import free_port, wait_for
 
 CONNECTIONS = 32
 STREAMS, CLIENTS = quick.sized((500, 1000), (50, 100))
-SOME_S, PACING_S, GROWTH_S = quick.sized((4, 8, 40), (2, 2, 5))
+SOME_S, PACING_S, GROWTH_S = quick.sized((4, 8, 40), (1, 1, 4))
 EVENTS_PER_S = 5
 PACED_USERS = 50
 FOREVER_S = 600.0  # ended before

@@ -12,7 +12,7 @@ from benchmarks import quick
 from benchmarks.heap.cells import MB, PAIRS, Ratio, cpu, few, judged, resident
 from benchmarks.heap.setup import compiled, environment
 
-KINDS = {"pure": "pure", "wsgi": "files", "aio": "aio"}  # column: workload
+KINDS = quick.sized({"pure": "pure", "wsgi": "files", "aio": "aio"}, {"wsgi": "files"})  # column: workload
 OUTSIDE, IDLE, HANDLES = "soak from outside", "agent idle", "agent, handles"
 SAMPLER, TRACEMALLOC, PEER = "agent, sampler", "agent, tracemalloc", "ddtrace 512 KiB"
 CHEAP = ("null", OUTSIDE, IDLE, HANDLES, SAMPLER, PEER)

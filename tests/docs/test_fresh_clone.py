@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import sys
@@ -10,18 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.suites.running import has_tests
 from soak.commands.demo import CYCLE_SECONDS, CYCLES
 from tests.common import free_port
 from tests.docs import stage
 from tests.docs.blocks import ROOT, outside
 from tests.docs.conftest import Timed
+from tests.docs.shell import HERE, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
-
-HERE = Path(sys.executable).parent
-TRIES = 3
-# What pip says when the index did not answer, or not well, after all of its own tries.
-_NO_INDEX = re.compile(r"WARNING: Retrying \(Retry|HTTPSConnectionPool|ProtocolError|IncompleteRead|HTTP error 5\d\d")
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +29,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line]
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", *ignored))
     return folder
-
-
-def environment(*programs: Path) -> dict[str, str]:
-    """That of the tests without settings of ours and theirs, with these folders first on the path."""
-    ours = ("SOAK_", "VIRTUAL_ENV", "PYTEST_", "MAKE", "MFLAGS", "COV_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    path = ":".join([*map(str, programs), kept["PATH"]])
-    return {"PIP_RETRIES": "8", "PIP_DEFAULT_TIMEOUT": "60", **kept, "PATH": path, "COLUMNS": "80"}
-
-
-def run(command: str, folder: Path, *programs: Path, codes: tuple[int, ...] = (0,)) -> str:
-    """One line in a shell, what it prints; once more when the package index did not answer, and skipped in the end."""
-    for _ in range(TRIES):
-        done = stage.run(command, folder, environment(*programs))
-        if done.code in codes or not _NO_INDEX.search(done.said):
-            return done.require(*codes)
-    pytest.skip(f"the package index does not answer: {done.said[-300:]}")
 
 
 def test_the_demo_sets_itself_up(clone: Path, timed: Timed) -> None:
@@ -82,21 +63,31 @@ def test_it_installs_and_works_elsewhere(clone: Path, tmp_path: Path, timed: Tim
     run("python -c 'import psycopg, hypno'", tmp_path, programs)
 
 
-@pytest.mark.parametrize("name", ["asyncio", "django", "fastapi", "flask-gunicorn"])
+@pytest.mark.parametrize("name", ["asyncio", "django", "fastapi", "flask-gunicorn", "node"])
 def test_the_steps_of_an_example(name: str, tmp_path: Path, timed: Timed) -> None:
     """Installed as its README says, and its other steps in their order; tests/examples judges what they find."""
     folder = tmp_path / name
-    left_out = shutil.ignore_patterns(".venv", "soak*db*", "soak-runs", "__pycache__")
+    if name == "node" and shutil.which("npm") is None:
+        pytest.skip("node and npm are not installed here")
+    left_out = shutil.ignore_patterns(".venv", "node_modules", "soak*db*", "soak-runs", "__pycache__")
     shutil.copytree(ROOT / "examples" / name, folder, ignore=left_out)
     at = stage.Stage(folder, free_port(), free_port()).equipped()
-    for file in (path for path in folder.rglob("*") if path.suffix in (".toml", ".py")):
+    for file in (path for path in folder.rglob("*") if path.suffix in (".toml", ".py", ".js")):
         file.write_text(re.sub(r"\b81\d\d\b", str(at.port), file.read_text(encoding="utf-8")), encoding="utf-8")
     steps = list(outside(ROOT / "examples" / name / "README.md"))
     if "pip" in steps[0]:
         with timed(f"examples/{name}/README.md", steps.pop(0)):
             run("python3 -m venv .venv && .venv/bin/pip install -r requirements.txt", folder, HERE)
         run("pip install -r requirements.txt", folder, folder / ".venv/bin")
-    assert [step.split()[-1] for step in steps] == ["doctor", "run", "run", "report"]
+    elif name == "node":
+        with timed(f"examples/{name}/README.md", steps.pop(0)):
+            run("npm install", folder)
+    if name == "django":
+        (tmp_path / "made").mkdir()
+        with timed("getting-started.md, in a table", "django-admin startproject mysite ."):
+            run("django-admin startproject mysite .", tmp_path / "made", folder / ".venv/bin")
+        assert (tmp_path / "made/manage.py").exists()
+    assert [step.removeprefix("LEAK=1 ").split()[1] for step in steps] == ["doctor", "run", "run", "report"]
     for step in steps:
         with timed(f"examples/{name}/README.md", step):
             said = at.run(re.sub(r"soak run$", "soak run --cycles 3 --cycle 2s", step)).require()
@@ -117,3 +108,8 @@ def test_what_is_generated_is_what_is_there(clone: Path, timed: Timed) -> None:
     with timed("heap-sampler.md, in the text", "python probes/soak_heap/build.py"):
         run("python probes/soak_heap/build.py", clone, HERE)
     assert (clone / "probes/soak_heap/_soak_heap.so").stat().st_size > 0
+    if not has_tests(sys.executable):
+        pytest.skip("this Python came without its own tests: tests/heap/suites.py has nothing to run")
+    with timed("heap-sampler.md, in the text", "python tests/heap/suites.py probes/soak_heap test_dict"):
+        line = run("python tests/heap/suites.py probes/soak_heap test_dict", clone, HERE)
+    assert re.search(rf"(?m)^\| {platform.python_version()} \| .*\d.* \|$", line), line
