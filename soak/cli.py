@@ -200,6 +200,10 @@ def cli(ctx: click.Context) -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    if args is None and "daemon" in sys.argv:
+        from soak.footprint import without_thread_caches
+
+        without_thread_caches()
     sys.exit(exit_code(args))
 
 

@@ -14,7 +14,7 @@ from soak.clock import SystemClock
 from soak.clocktimes import BadSchedule, trigger_of
 from soak.config import Config, format_duration
 from soak.errors import ConfigError, Problem, SoakError, UsageError
-from soak.footprint import fill_thread, give_back, keep_what_is_there, one_arena
+from soak.footprint import give_back, keep_what_is_there, one_arena
 from soak.heartbeat import Heartbeat
 from soak.housekeeping import Housekeeping
 from soak.leftovers import clear_leftovers, is_alive
@@ -73,7 +73,6 @@ class Daemon:
         """Soak on the schedule until SIGTERM or SIGINT; the exit code."""
         url, name = self._config.storage.url, self._config.target.name
         one_arena()
-        fill_thread()
         migrate(url)
         with open_store(url) as store, StoreLock(store, self._host, name) as lock, self._signals:
             cut_off = self._startup(store, lock)

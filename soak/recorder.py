@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from soak.footprint import fill_thread
 from soak_storage import Store, StoreUnavailable
 from soak_storage.records import EventRow, LoadWindowRow, ReadingRow, Record, SampleRow
 
@@ -172,7 +171,6 @@ class Recorder:
     # ---------------------------------------------------------------------------------------------- in the thread
 
     def _work(self) -> None:
-        fill_thread()
         try:
             while (batch := self._next_batch()) is not None:
                 self._store_batch(batch)

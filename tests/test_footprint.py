@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -30,33 +31,16 @@ libc.fflush(out)
 every.wait()
 """
 
-# By how much memory in use grows, as malloc counts it, while a thread begins.
-KEPT = """
-import ctypes, sys, threading
-from soak.footprint import fill_thread, one_arena
-class Info(ctypes.Structure):
-    _fields_ = [(f"field{n}", ctypes.c_size_t) for n in range(10)]
-libc = ctypes.CDLL(None)
-libc.mallinfo2.restype = Info
-def used():
-    return libc.mallinfo2().field7
-kept, begin, told, end = [], *(threading.Event() for _ in range(3))
-def work():
-    begin.wait()
-    if sys.argv[1] == "filled":
-        fill_thread()
-    kept.append(used())
-    told.set()
-    end.wait()
-one_arena()
-thread = threading.Thread(target=work)
-thread.start()
-before = used()
-begin.set()
-told.wait()
-end.set()
-thread.join()
-print(kept[0] - before)
+# What the environment of the process says at its beginning, and what it hands on; and whether it is the same process.
+CACHES = """
+import os, sys
+from pathlib import Path
+number = os.environ.setdefault("NUMBER", str(os.getpid()))
+from soak.footprint import without_thread_caches
+without_thread_caches()
+began = Path("/proc/self/environ").read_bytes()
+handed_on = sorted(name for name in os.environ if name.startswith("SOAK_")), os.environ.get("GLIBC_TUNABLES")
+print(b"glibc.malloc.tcache_count=0" in began, *handed_on, int(number) == os.getpid(), sys.argv[1:])
 """
 
 # 40 MB in blocks of 8 KB, freed but for every tenth: glibc cannot give the holes back by itself.
@@ -88,9 +72,9 @@ print(early_gone() is None, late_gone() is None)
 """
 
 
-def printed(code: str, *arguments: str) -> str:
+def printed(code: str, *arguments: str, env: dict[str, str] | None = None) -> str:
     """What a Python of its own prints that runs `code`."""
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, env=env)
     return done.stdout.strip()
 
 
@@ -100,10 +84,13 @@ def test_all_threads_share_one_arena(how: str, least: int, most: int) -> None:
     assert least <= printed(ARENAS, how).count("<heap nr=") <= most
 
 
-@pytest.mark.parametrize(("how", "least", "most"), [("filled", 150_000, 300_000), ("empty", -50_000, 50_000)])
-def test_a_thread_keeps_from_its_beginning_what_it_will_ever_keep(how: str, least: int, most: int) -> None:
-    """Some 240 KB of small blocks, free but its own."""
-    assert least < int(printed(KEPT, how)) < most
+@pytest.mark.parametrize("before", [None, "glibc.malloc.arena_test=2", "glibc.malloc.tcache_count=0"])
+def test_the_process_begins_anew_without_caches_and_hands_on_what_was(before: str | None) -> None:
+    """The same process number and arguments; what it starts gets the environment that it was given itself."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SOAK_", "GLIBC_"))}
+    if before is not None:
+        environment["GLIBC_TUNABLES"] = before
+    assert printed(CACHES, "an argument", env=environment) == f"True [] {before} True ['an argument']"
 
 
 def test_holes_are_given_back() -> None:

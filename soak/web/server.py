@@ -12,7 +12,6 @@ import uvicorn
 
 from soak.config import Web
 from soak.errors import SoakError
-from soak.footprint import fill_thread
 from soak.standing import Standing
 from soak.web.address import address_of
 from soak.web.api import Api
@@ -40,7 +39,6 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Until it should end; then those who listen are sent away, or they would be waited for."""
-        fill_thread()
         leaving = asyncio.Event()
         self._leaving = asyncio.get_running_loop(), leaving
         while not await self.on_tick(0):
