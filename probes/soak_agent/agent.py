@@ -49,8 +49,8 @@ class Agent:
 
     def begin(self) -> None:
         """Open the socket, listen for births, choose the heap backend, and serve when all of it is there."""
-        self.server.open()
-        self.births = Births(self.server.wake_read)
+        self.server.prepare()
+        self.births = Births(self.server)
         if self.settings.get("SOAK_AGENT_HANDLES", "1") != "0":
             self.births.start()
         frames, interval = self._number("SOAK_AGENT_FRAMES", 1), self._number("SOAK_AGENT_INTERVAL", 0)
@@ -83,7 +83,6 @@ class Agent:
         self.births.forking.clear()
         self.readings = None
         self.server.reborn()
-        self.births.spare = self.server.wake_read
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The reply to one request; ValueError names an operation that does not exist."""

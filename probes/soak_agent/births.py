@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .server import Server
     from .stacks import Chain
 
 FORKS = 4096  # child events kept between readings
@@ -50,8 +51,8 @@ class Births:
     A row of `forks` is [begun, ended, name, chain, weak reference to a Popen or None], the times on CLOCK_BOOTTIME.
     """
 
-    def __init__(self, spare: int) -> None:
-        self.spare = spare  # a descriptor of ours: duplicating it shows which number comes next
+    def __init__(self, server: Server) -> None:
+        self.server = server  # has a descriptor of ours: duplicating it shows which number comes next
         self.clock = load("time").monotonic
         self.boot_clock = load("time").clock_gettime
         self.ident = load("_thread").get_ident
@@ -180,7 +181,10 @@ class Births:
 
     def _next_fd(self) -> int:
         """The number the next descriptor will get: the lowest free one, by POSIX."""
-        number = os.dup(self.spare)
+        try:
+            number = os.dup(self.server.wake_read)
+        except OSError:  # not open yet, or closed by the target
+            number = os.memfd_create("soak")
         os.close(number)
         return number
 

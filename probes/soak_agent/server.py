@@ -2,7 +2,7 @@
 
 The thread comes from `_thread` as the interpreter made it, so `threading` never hears of it and gevent does not turn it
 into a greenlet. Before a fork it ends and afterwards starts again in parent and child: no lock of ours is held in the
-child, and CPython 3.12+ does not warn about a fork in a process with threads that only we started.
+child, and CPython 3.12 does not warn of a fork in a process with threads (later ones look when ours is back).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from .numbers import above, high, inherited, moved
 from .stdlib import load, original
 from .wire import MAX_REPLY, MAX_REQUEST, decode, encode
 
@@ -22,6 +23,7 @@ FORK_PATIENCE = 0.2  # s a fork waits for an answer under way
 SEND_PATIENCE = 5.0  # s a reply may take to be read
 CONNECTIONS = 4  # at most this many askers at a time
 WATCH = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)  # s between looks for modules the target has just imported
+EARLY = 2.0  # s that what the target executes is left without descriptors of ours where it would come upon them
 PEERCRED_BYTES = 12  # struct ucred: pid, uid, gid
 
 
@@ -43,8 +45,10 @@ class Server:
         self.answer = answer
         self.look = look
         self.thread_id = 0
-        self.stopping = self.alive = self.ended = False
+        self.stopping = self.alive = self.ended = self.opened = False
         self.spent = 0.0  # s of CPU that our earlier threads in this process took
+        self.wake_read = self.wake_write = -1
+        self.due = 0.0  # when the thread opens the socket, if it is not open yet
         self.lonely = 0  # s without an asker until `orphaned` is called; 0: waits for ever
         self.orphaned: Callable[[], object] = self.leave
         self.socket = load("_socket")
@@ -60,6 +64,19 @@ class Server:
         """`guard` is held to change stopping and alive; each thread has a `gone` that is held from before it starts."""
         self.guard = self.allocate_lock()
         self.gone = self.allocate_lock()
+        self.early = self.allocate_lock()  # held while the thread waits until `due` to open the socket
+        self.early.acquire()
+
+    def prepare(self) -> None:
+        """Open the socket, or leave that to the thread.
+
+        To the thread in a program that the target runs where our descriptors cannot be above its limit: most such
+        programs end soon, and one that counts its descriptors, or closes those it was left, does so first.
+        """
+        if above() or not inherited(self.directory):
+            self.open()
+        else:
+            self.due = self.time.monotonic() + EARLY
 
     def open(self) -> None:
         """Make the socket `<pid>.sock`; OSError when the folder is not private to this user."""
@@ -73,18 +90,21 @@ class Server:
             name, early = f"{place}{os.getpid()}.sock", f"{place}.{os.getpid()}"
             if os.path.lexists(early):
                 os.unlink(early)
-            self.listener = self.socket.socket(self.socket.AF_UNIX, self.socket.SOCK_STREAM)
-            self.listener.bind(early)
-            self.listener.listen(CONNECTIONS)
+            listener = self.socket.socket(self.socket.AF_UNIX, self.socket.SOCK_STREAM)
+            listener.bind(early)
+            listener.listen(CONNECTIONS)
             os.rename(early, name)  # under its name only when somebody listens
         finally:
             os.close(folder)
-        self.wake_read, self.wake_write = os.pipe()
-        for number in (self.listener.fileno(), self.wake_read, self.wake_write):
+        ends = os.pipe()
+        listening, self.wake_read, self.wake_write = moved([listener.detach(), *ends])
+        self.listener = self.socket.socket(fileno=listening)
+        for number in (listening, self.wake_read, self.wake_write):
             self.inodes[number] = os.fstat(number).st_ino
+        self.opened = True
 
     def restart(self) -> None:
-        """Start the thread on the sockets that are open."""
+        """Start the thread."""
         self.stopping, self.alive = False, True
         self.gone = self.allocate_lock()
         self.gone.acquire()  # here, not in the thread: a fork that comes before its first turn has to wait for it, too
@@ -103,6 +123,9 @@ class Server:
 
     def close(self) -> None:
         """Let go of every descriptor that is still ours."""
+        if not self.opened:
+            return
+        self.opened = False
         for connection, _ in self.connections.values():
             self._drop(connection)
         self._drop(self.listener)
@@ -125,13 +148,20 @@ class Server:
         if not self.alive or self.ended:
             return
         self.stopping = True
-        if self.ours(self.wake_write):
-            os.write(self.wake_write, b"x")
+        self._wake()
         if self.gone.acquire(True, FORK_PATIENCE):
             self.gone.release()
             deadline = self.time.monotonic() + FORK_PATIENCE
             while self.time.monotonic() < deadline and os.path.exists(f"/proc/self/task/{self.thread_id}"):
                 self.time.sleep(0.0002)
+
+    def _wake(self) -> None:
+        """Have the thread look at `stopping`; whoever calls this may be another thread."""
+        if not self.opened:
+            if self.early.locked():
+                self.early.release()
+        elif self.ours(self.wake_write):
+            os.write(self.wake_write, b"x")
 
     def resume(self) -> None:
         """After a fork, in the parent."""
@@ -153,15 +183,14 @@ class Server:
         self.restart()
 
     def reachable(self) -> bool:
-        """Whether somebody who looks into our folder finds us."""
-        return not self.ended and os.path.lexists(f"{self.directory}/{os.getpid()}.sock")
+        """Whether somebody who looks into our folder finds us, now or soon."""
+        return not self.ended and (not self.opened or os.path.lexists(f"{self.directory}/{os.getpid()}.sock"))
 
     def leave(self) -> None:
         """End for good, once the reply under way is sent; the socket's name goes at once."""
-        named = self.reachable()
+        named = self.opened and self.reachable()
         self.stopping = self.ended = True
-        if self.ours(self.wake_write):
-            os.write(self.wake_write, b"x")  # whoever calls this may be another thread
+        self._wake()
         if named:
             os.unlink(f"{self.directory}/{os.getpid()}.sock")
 
@@ -172,7 +201,10 @@ class Server:
             self.thread_id = load("_thread").get_native_id()
             signals = load("_signal")
             signals.pthread_sigmask(signals.SIG_BLOCK, signals.valid_signals())
-            self._loop()
+            if not self.opened:
+                self._wait()
+            if self.opened:
+                self._loop()
         except Exception:
             with self.guard:
                 self.alive = False
@@ -180,6 +212,16 @@ class Server:
             self.spent += self.time.thread_time()
             self.idents.discard(ident)
             gone.release()
+
+    def _wait(self) -> None:
+        """Until it is time to open the socket, or the thread has to end."""
+        left = self.due - self.time.monotonic()
+        self.early.acquire(True, max(left, 0.0))
+        with self.guard:
+            if self.stopping:
+                self.alive = False
+                return
+        self.open()
 
     def _loop(self) -> None:
         poll = self.select_poll()
@@ -228,7 +270,7 @@ class Server:
         self.stopping = self.ended = True
 
     def _accept(self, poll: Any) -> None:
-        number, _ = self.listener._accept()
+        number = high(self.listener._accept()[0])
         connection = self.socket.socket(fileno=number)
         self.inodes[number] = os.fstat(number).st_ino
         credentials = connection.getsockopt(self.socket.SOL_SOCKET, self.socket.SO_PEERCRED, PEERCRED_BYTES)

@@ -147,6 +147,49 @@ def test_a_collection_that_fits_the_limit_is_done(launch: Callable[..., Guest]) 
     assert (reading["types"] != [], reading["warnings"]) == (True, [])
 
 
+def test_old_garbage_in_a_large_heap_neither_looks_like_growth_nor_hides_a_leak(
+    launch: Callable[..., Guest], python: str
+) -> None:
+    """A heap that grew is collected however long that takes; one that did not is not, and is counted as it was.
+
+    1000 cycles a step die after they were promoted to the oldest generation, which Python itself leaves alone until it
+    has grown by a quarter; as many objects a step are kept.
+    """
+    source = """
+    import gc, sys
+    from _soak_agent import readings
+    readings.FREELY = 0.0  # seconds: every heap is one whose collection takes long
+    class Node: pass
+    class Kept: pass
+    base, kept = [[number] for number in range(100_000)], []
+    def stop(word):
+        print(word, flush=True)
+        if not sys.stdin.readline():
+            sys.exit()
+    gc.collect()
+    stop("ready")
+    while True:
+        gc.disable()
+        nodes = [Node() for _ in range(1000)]
+        for node in nodes:
+            node.me = node
+        kept.extend([Kept() for _ in range(1000)])
+        gc.collect(1)
+        del nodes, node
+        stop("more")
+    """
+    guest = launch(source, python=python)
+    assert guest.line() == "ready"
+    assert guest.read()["collected"] is None
+    for step in range(1, 4):
+        assert guest.go() == "more"
+        grown, same = guest.read(), guest.read()
+        assert (grown["collected"] is None, same["collected"]) == (False, None)
+        for reading in (grown, same):
+            counts = {row["type"]: row["count"] for row in reading["types"]}
+            assert (counts.get("__main__.Node"), counts["__main__.Kept"]) == (None, 1000 * step)
+
+
 def test_a_target_that_traces_itself_keeps_its_setting(launch: Callable[..., Guest]) -> None:
     """tracemalloc switched on by the target with 3 frames stays on with 3 frames, also after detach."""
     source = """

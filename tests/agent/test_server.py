@@ -135,3 +135,9 @@ def test_the_wire_is_json(value: object) -> None:
 def test_numbers_that_json_has_not_become_null() -> None:
     """NaN and infinity are null, as the contract asks."""
     assert wire.encode([float("nan"), float("inf"), 1.0]) == "[null,null,1.0]"
+    assert wire.encode([[[{"a": float("nan")}, 2.5]]]) == '[[[{"a":null},2.5]]]'
+
+
+def test_keys_that_json_has_not_become_text() -> None:
+    """A number as a key is written in quotes, whatever the depth; so is a tuple."""
+    assert wire.encode({1: [{2: {(3, 4): None}}]}) == '{"1":[{"2":{"(3, 4)":null}}]}'
