@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .proc import inode_of, orphans, own_children, size_of, sort_of, tcp_states
+from .proc import STATES, inode_of, orphans, own_children, size_of, sort_of, tcp_states
 from .stacks import OWN, frame_stack, frames_of
 from .stdlib import load
 from .tasks import code_of, waiting_at
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DESCRIPTORS = 20_000  # read at most this many links in one reading
 TICK_SLACK = 0.03  # s between the event and the start time of a child, which is in ticks of 10 ms
+TCP, TCP_INFO = 6, 11  # of getsockopt; the first byte of what it gives is the state
 ORPHAN_SLACK = 5.0  # s until what a child starts has left it: an interpreter may have to come up first
 
 
@@ -102,7 +103,7 @@ class Handles:
 
     def _descriptors(self, groups: Groups, own_inodes: set[int]) -> None:
         sockets = self._sockets()
-        states = tcp_states()
+        states: dict[int, str] | None = None
         paths = self._paths()
         alive: dict[tuple[int, str], tuple[Chain, float | None]] = {}
         for name in os.listdir("/proc/self/fd")[:DESCRIPTORS]:
@@ -117,9 +118,14 @@ class Handles:
             found = self.known.get(key) or self._birth(number, link, inode, sockets, paths)
             alive[key] = found
             is_socket = link.startswith("socket:")
-            tag = states.get(inode, "") if is_socket else sort_of(link)
-            peer = sockets.get(number, ((), 0.0, ""))[2]
-            groups.add("socket" if is_socket else "fd", found[0], found[1], tag, peer if is_socket else link)
+            if not is_socket:
+                groups.add("fd", found[0], found[1], sort_of(link), link)
+                continue
+            _, _, peer, state = sockets.get(number, ((), 0.0, "", None))
+            if state is None:  # a descriptor without an object that we know: the kernel's tables take milliseconds
+                states = tcp_states() if states is None else states
+                state = states.get(inode, "")
+            groups.add("socket", found[0], found[1], state, peer)
         self.known = alive
 
     def _paths(self) -> dict[str, tuple[Chain, float] | None]:
@@ -150,9 +156,9 @@ class Handles:
         found = paths.get(link) or paths.get(link.replace(" (deleted)", ""))
         return found if found is not None else ((), None)
 
-    def _sockets(self) -> dict[int, tuple[Chain, float, str]]:
-        """Descriptor number to birth and peer, for every socket object that is alive."""
-        found: dict[int, tuple[Chain, float, str]] = {}
+    def _sockets(self) -> dict[int, tuple[Chain, float, str, str]]:
+        """Descriptor number to birth, peer and TCP state, for every socket object that is alive."""
+        found: dict[int, tuple[Chain, float, str, str]] = {}
         dead = []
         for key, (reference, chain, born) in list(self.births.socks.items()):
             made = reference()
@@ -164,12 +170,20 @@ class Handles:
                 peer = str(self.socket.getpeername(made))
             except OSError:
                 peer = ""
-            found[number] = (chain, born, peer)
+            found[number] = (chain, born, peer, self._state(made))
         for key in dead:
             entry = self.births.socks.get(key)
             if entry is not None and entry[0]() is None:
                 del self.births.socks[key]
         return found
+
+    def _state(self, made: Any) -> str:
+        """Of a TCP socket past its first state, else empty: as in the tables of the kernel, which have no others."""
+        try:
+            number = self.socket.getsockopt(made, TCP, TCP_INFO, 1)[0]
+        except OSError:  # it is of another kind
+            return ""
+        return STATES[number] if number < len(STATES) and STATES[number] != "CLOSE" else ""
 
     def _children(self, groups: Groups) -> None:
         events = self.births.take_forks()

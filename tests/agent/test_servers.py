@@ -16,7 +16,7 @@ import pytest
 
 import soak_agent
 from soak_probes.agent_client import AgentClient
-from tests.common import PATIENCE_S, free_port
+from tests.common import PATIENCE_S, free_port, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -141,9 +141,9 @@ def test_uvicorn_names_tasks_on_either_loop(serve: Callable[..., Served], loop: 
 
 
 def test_uvicorn_workers_answer_each_for_itself(serve: Callable[..., Served]) -> None:
-    """Workers that uvicorn spawns have an agent too."""
+    """Workers that uvicorn spawns have an agent too, the two seconds after they began at the latest."""
     served = serve("uvicorn", "--port", "PORT", "--workers", "2", "--log-level", "error", "asgi:app")
     pid = served.get()
-    hello = served.client.connect(pid)
-    assert hello is not None
+    hello = wait_until(lambda: served.client.connect(pid))
+    assert isinstance(hello, dict)
     assert hello["pid"] == pid
