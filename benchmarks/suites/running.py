@@ -14,7 +14,9 @@ import soak_agent
 
 STANDARD = ("test_asyncio", "test_threading", "test_socket", "test_subprocess")
 LIMIT_S = 1500
-OPTIONS = ("-u", "none", "-i", "*VSOCK*")  # a virtual machine without a peer to its host waits for one for ever
+# Left out: a virtual machine without a peer to its host waits for one for ever, and CPython 3.13.0, by itself, did not
+# come out of a recursion in 24 minutes.
+OPTIONS = ("-u", "none", "-i", "*VSOCK*", "-i", "*gh_102056*")
 # What a suite needs beside the package itself, as it says in its own requirements.
 TOOLS = ("hatchling", "flit-core", "pytest==8.3.3")
 FRAMEWORKS = {
@@ -146,7 +148,7 @@ def parse(report: str) -> Outcomes:
 
 def prepared(python: str, requirement: str, home: Path) -> tuple[Path, str]:
     """(unpacked source distribution, interpreter of an environment with it and pytest); kept for the next time."""
-    place = home / requirement.replace("==", "-")
+    place = home / f"{requirement.replace('==', '-')}-py{version(python)}"
     interpreter = str(place / "venv/bin/python")
     if not (place / ".done").exists():
         subprocess.run([python, "-m", "venv", str(place / "venv")], check=True)
