@@ -16,7 +16,7 @@ help:
 	@echo "make check      lint, types, import contracts"
 	@echo "make docs       the references that are generated from the code"
 	@echo "make bench      our figure, the peer's and the ratio; SOAK_BENCH=quick: seconds, figures that say nothing"
-	@echo "make self-soak  soak soaks its own daemon: 60 cycles of a minute"
+	@echo "make self-soak  soak soaks its own daemon: 60 cycles of two minutes"
 
 setup: $(READY)
 
@@ -50,7 +50,7 @@ docs: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-# SELF_SOAK="--cycles 20" takes 20 minutes; "--many-runs" judges what each run costs; "--heap sampler" names the lines of what grows.
+# SELF_SOAK="--cycle 60" takes an hour; "--many-runs" judges what each run costs; "--heap sampler" names the lines of what grows.
 self-soak: $(READY)
 	$(BIN)/python -m tools.self_soak $(SELF_SOAK)
 

@@ -6,7 +6,6 @@ its own processes (load worker, analysis) are apart and are not counted: they li
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from pathlib import Path
 from benchmarks import quick
 from benchmarks.ports import free_port
 from benchmarks.probes.guests import guest
-from benchmarks.probes.watching import watch
+from benchmarks.probes.watching import watch_as_psrecord
 
 CPU_GOALS = {1: 0.5, 50: 3.0}  # processes: percent of one core
 MEMORY_GOAL = 60.0  # MB, with one process
@@ -45,14 +44,13 @@ listen = "127.0.0.1:{port}"
 def main() -> int:
     """Print the table; 1 when a goal was missed."""
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else quick.sized(60, 2)
-    peer = importlib.util.find_spec("psrecord") is not None
     print(f"the whole daemon at one sample a second, percent of one core over {seconds} s, and resident memory\n")
     print(f"{'processes':<11}{'soak':>9}{'psrecord':>11}{'ratio':>9}{'goal':>9}  {'':<7}{'memory':>9}{'goal':>8}")
     missed = False
     for count, goal in CPU_GOALS.items():
         with guest(forks=count - 1) as pid:
             cpu, memory = observe(pid, seconds)
-            theirs = watch("psrecord", pid, seconds)[0] if peer else None
+            theirs = watch_as_psrecord(pid, seconds)
         good = cpu <= goal and (count > 1 or memory <= MEMORY_GOAL)
         missed |= not good
         shown = "not here" if theirs is None else f"{theirs:.3f} %"

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmarks.peer_environments import CACHE, installed
 from benchmarks.ports import wait_for
 from benchmarks.quick import LeftOut, leaving_out
 
-CACHE = Path(os.environ.get("SOAK_BENCH_CACHE", Path.home() / ".cache/soak-bench"))
 FETCH_S = 120.0  # for the packages, all of them
 PACKAGES = ("wrk", "nginx", "nginx-common", "libluajit-5.1-2", "libluajit-5.1-common")
 NGINX_CONF = """
@@ -32,15 +32,8 @@ http {{
 
 def locust() -> Path | None:
     """The Locust executable; None when it cannot be installed."""
-    home = CACHE / "locust"
-    if not (home / ".done").exists():
-        try:
-            subprocess.run([sys.executable, "-m", "venv", home], check=True)
-            subprocess.run([home / "bin/pip", "install", "-q", "locust"], check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        (home / ".done").touch()
-    return home / "bin/locust"
+    folder = installed("locust")
+    return folder and folder / "locust"
 
 
 def unpacked(program: str) -> Path | None:

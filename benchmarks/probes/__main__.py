@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 
 from benchmarks import quick
 from benchmarks.probes.calls import kernel, measure
 from benchmarks.probes.guests import guest
-from benchmarks.probes.watching import watch
+from benchmarks.probes.watching import watch, watch_as_psrecord
 
 FILES = quick.sized((20, 4990), (20, 490))
 GOALS = {1: 0.5, 50: 3.0}  # processes: percent of one core at one sample a second
@@ -29,14 +28,13 @@ def calls() -> None:
 
 def watching(seconds: int) -> None:
     """Percent of one core, for one and for 50 processes at one sample a second."""
-    have = importlib.util.find_spec("psrecord") is not None
     print(f"percent of one core at one sample a second, over {seconds} s")
     print("(soak reads all its series and the maps of every process every 10 s; psrecord reads cpu and memory)\n")
     print(f"{'processes':<12}{'soak':>9}{'goal':>9}{'psrecord':>11}{'ratio':>9}{'soak MB':>10}")
     for count, goal in GOALS.items():
         with guest(forks=count - 1) as pid:
             ours, memory = watch("soak", pid, seconds)
-            theirs = watch("psrecord", pid, seconds)[0] if have else None
+            theirs = watch_as_psrecord(pid, seconds)
         peer = "not here" if theirs is None else f"{theirs:.3f} %"
         ratio = "-" if theirs is None else f"{theirs / ours:.1f} x"
         print(f"{count:<12}{f'{ours:.3f} %':>9}{f'{goal} %':>9}{peer:>11}{ratio:>9}{memory / 2**20:>10.1f}")
