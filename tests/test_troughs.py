@@ -125,6 +125,7 @@ def test_a_reading_that_has_not_ended_leaves_a_gap(tmp_path: Path, target: subpr
 
 BORN = """
 kept = [bytearray(300_000) for _ in range(10)]
+print(0, flush=True)
 input()
 more = [bytearray(300_000) for _ in range(10)]
 print(1, flush=True)
@@ -142,6 +143,7 @@ def test_what_was_there_before_the_load_is_of_no_cycle(tmp_path: Path) -> None:
     assert process.stdin is not None and process.stdout is not None
     reader = TroughReader(tmp_path / "agents", AgentConfig(holders=False))
     try:
+        process.stdout.readline()  # the agent answers before the program has begun
         processes = met(reader, process)
         process.stdin.write(b"\n")
         process.stdout.readline()
