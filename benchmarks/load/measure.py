@@ -53,7 +53,12 @@ def used(
     return Used(out, usage.ru_utime + usage.ru_stime)
 
 
-def steady(command: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> float:
+def steady(
+    command: Sequence[str | Path],
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    seconds: float = STEADY_S,
+) -> float:
     """CPU seconds per second of a command and all below it, while it runs evenly; SystemExit when it ends too soon.
 
     Both moments are of one run: where little is sent, what two starts differ by is more than what is looked for.
@@ -64,7 +69,7 @@ def steady(command: Sequence[str | Path], env: Mapping[str, str] | None = None, 
         try:
             time.sleep(WARM_S)
             begin, before = time.monotonic(), _cpu(process.pid)
-            time.sleep(STEADY_S)
+            time.sleep(seconds)
             end, after = time.monotonic(), _cpu(process.pid)
         finally:
             early = process.poll() is not None

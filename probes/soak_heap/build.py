@@ -23,12 +23,14 @@ def compile_library(folder: Path = SOURCE.parent) -> str:
     """Compile both libraries into `folder` with $CC or cc. Returns an empty string, or why it could not be done."""
     if not sys.platform.startswith("linux"):
         return "the heap sampler is for Linux"
-    return _compile(folder / LIBRARY.name) or _compile(folder / PRELOAD.name, "-DSOAK_PRELOAD")
+    preload = folder / PRELOAD.name
+    return compile_shared(SOURCE, folder / LIBRARY.name) or compile_shared(SOURCE, preload, "-DSOAK_PRELOAD")
 
 
-def _compile(output: Path, *more: str) -> str:
+def compile_shared(source: Path, output: Path, *more: str) -> str:
+    """Compile one library. Returns an empty string, or why it could not be done."""
     building = output.with_name(f"{output.name}.{os.getpid()}")  # a running process may have the old one mapped
-    return compile_c([*FLAGS, *more, str(SOURCE), "-o", str(building), *LINK]) or _replace(building, output)
+    return compile_c([*FLAGS, *more, str(source), "-o", str(building), *LINK]) or _replace(building, output)
 
 
 def compile_c(arguments: list[str]) -> str:

@@ -21,8 +21,6 @@ _G = 1.324717957244746
 _ALPHA = 1 / _G
 _BETA = 1 / _G**2
 
-AHEAD = 32  # times computed together: in warm caches that is a fraction of what each costs after waking up
-
 
 class Choice:
     """Picks by share: `pick(u)` for u in [0, 1) gives an index, None beyond the last share."""
@@ -72,15 +70,11 @@ class Regular:
         first = max(0, math.ceil(shape.due(since) - 0.5)) if since > 0 else 0
         self.k = first + (worker - first) % workers
         self.time = shape.when(self.k + 0.5)
-        self._ahead: list[float] = []  # the times of those after it, last one first
 
     def advance(self) -> None:
         """Go on to this worker's next arrival."""
         self.k += self._workers
-        if not self._ahead:
-            when, k, workers = self._shape.when, self.k + 0.5, self._workers
-            self._ahead = [when(k + workers * ahead) for ahead in range(AHEAD - 1, -1, -1)]
-        self.time = self._ahead.pop()
+        self.time = self._shape.when(self.k + 0.5)
 
 
 class Poisson:

@@ -117,13 +117,17 @@ class Channel:
 
     def readable_late(self) -> None:
         """There has been something to read for a while: when it arrived is noted with it."""
-        gather = self.gather
         try:
             data, notes, _, _ = self.recv(READ_SIZE, NOTES)
         except OSError as error:
             if not isinstance(error, _NOT_YET):
                 self._lose(error)
             return
+        self.take_late(data, notes)
+
+    def take_late(self, data: bytes, notes: list[tuple[int, int, bytes]]) -> None:
+        """What was read, with the kernel's note of when it arrived."""
+        gather = self.gather
         if not data or gather is None:
             self.arrived = 0.0
             self._lose(None)
@@ -182,9 +186,13 @@ class Channel:
             self._loop.call_soon(self._lose, error)
             return
         if sent < len(data):
-            self._out += data[sent:]
-            self._loop.add_writer(self.fd, self._writable)
-            self.stuck()
+            self.unsent(data[sent:])
+
+    def unsent(self, rest: bytes) -> None:
+        """So much of what was written did not fit: it goes out as soon as there is room."""
+        self._out += rest
+        self._loop.add_writer(self.fd, self._writable)
+        self.stuck()
 
     def _writable(self) -> None:
         if self.sock is None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from itertools import count
 from time import monotonic, sleep
 
+from soak.load import paced
 from soak.load.accounts import Accounts, Job
 from soak.load.arrivals import Arrivals, Mix, Poisson, Regular
 from soak.load.dial import Dialler
@@ -29,9 +30,8 @@ from soak.load.timer import Alarm, alarm, precise
 from soak.load.users import Users
 from soak.load.wire import Endpoint
 
-SWEEP_S = 0.1  # how often timeouts are looked for
-NEAR_S = 0.0025  # when the next request is due so soon, the answers to those before it are read after it
-STAY_S = 0.05  # how long the event loop waits for its turn at most where only plain requests are sent
+SWEEP_S = 0.25  # how often timeouts are looked for
+STAY_S = 0.2  # how long the event loop waits for its turn at most where only plain requests are sent
 CATCH_UP_S = 1.0  # a worker that begins later than this counts what it missed as dropped instead of firing a burst
 
 
@@ -61,6 +61,7 @@ class Engine:
         self._from = self._until = -math.inf
         self._alarm: Alarm | None = None
         self._stays = plan.plain
+        self._leave = 0.0  # when the event loop has waited long enough
         self._sweeper: asyncio.TimerHandle | None = None
 
     # Life ----------------------------------------------------------------------------------------------------------
@@ -155,7 +156,8 @@ class Engine:
             arrivals = Poisson(shape, self.worker, workers, self.since, self.plan.seed)
         else:
             arrivals = Regular(shape, self.worker, workers, self.since)
-        self.at(arrivals.time, _Stream(self, arrivals, mix).due)
+        stream = paced.Paced(self, arrivals, mix)
+        self.at(stream.time, stream.due)
 
     def at(self, when: float, call: Callable[[float], float | None]) -> None:
         """Have `call(when)` called at `when`; it gives the next time, or None."""
@@ -171,7 +173,7 @@ class Engine:
         the next request was sent, is less work than to wake up through the loop for each. It gets its turn all the
         same.
         """
-        leave = self.now() + STAY_S
+        self._leave = self.now() + STAY_S
         schedule, pool, gather = self._schedule, self.pool, self.pool.gather
         while True:
             while schedule and schedule[0][0] <= self.now() and not self.done.is_set():
@@ -187,8 +189,8 @@ class Engine:
                 gather.collect()
             now = self.now()
             wait = schedule[0][0] - now
-            near = wait < NEAR_S and pool.patient(now)
-            if not (near and self._stays and now < leave):
+            near = wait < paced.NEAR_S and pool.patient(now)
+            if not (near and self._stays and schedule[0][0] < self._leave):
                 break
             if wait > 0:
                 sleep(wait)
@@ -253,13 +255,37 @@ class Engine:
         if accounts.backoff.active and not accounts.backoff.admit(now):
             tally.withheld += 1
             return False
+        self.runners[scenario].start(self._on_its_way(Job(tally, intended, now, ended)), fault)
+        return True
+
+    def undisturbed(self, when: float) -> float:
+        """Until when nothing but plain requests, of one cycle, is due; 0.0 where `arrive` has to be asked for `when`.
+
+        Seconds since the run began, as `when`.
+        """
+        now, backoff = self.now(), self.accounts.backoff
+        calm = not (backoff.active or backoff.troubled) and now >= self.resumed and now - when <= CATCH_UP_S
+        if not (self._stays and calm and self.pool.patient(now)):
+            return 0.0
+        if not self._from <= when < self._until:
+            self._turn_to(when)
+        others = min((entry[0] for entry in self._schedule[1:3]), default=math.inf)
+        return min(others, self._leave, self._until, self.plan.length)
+
+    def sent(self, intended: float, scenario: int, fired: float) -> Job:
+        """Count a request that was sent at `fired` without asking `arrive`, in the cycle that `undisturbed` was of."""
+        tally = self._current[scenario]
+        tally.due += 1
+        return self._on_its_way(Job(tally, intended, fired))
+
+    def _on_its_way(self, job: Job) -> Job:
+        tally = job.tally
         tally.sent += 1
         tally.open += 1
-        if ended is None:  # a user's request is due when it is sent: it cannot be late
-            tally.late.append(now - intended)
-        accounts.in_flight += 1
-        self.runners[scenario].start(Job(tally, intended, now, ended), fault)
-        return True
+        if job.ended is None:  # a user's request is due when it is sent: it cannot be late
+            tally.late.append(job.fired - job.intended)
+        self.accounts.in_flight += 1
+        return job
 
     def _turn_to(self, intended: float) -> None:
         """Have the tallies of the cycle of `intended` at hand."""
@@ -267,20 +293,3 @@ class Engine:
         self._current = [self.tallies.of(cycle, scenario) for scenario in range(len(plan.scenarios))]
         self._from = cycle * plan.cycle if cycle else -math.inf
         self._until = (cycle + 1) * plan.cycle if cycle + 1 < plan.cycles else math.inf
-
-
-class _Stream:
-    """Arrivals of an open model in the schedule."""
-
-    def __init__(self, engine: Engine, arrivals: Arrivals, mix: Mix) -> None:
-        self._engine = engine
-        self._arrivals = arrivals
-        self._mix = mix
-
-    def due(self, when: float) -> float:
-        """Fire the arrival that is due at `when`; the time of the next one."""
-        arrivals, mix = self._arrivals, self._mix
-        scenario, fault = mix.always or mix.pick(arrivals.k)
-        self._engine.arrive(when, scenario, fault)
-        arrivals.advance()
-        return arrivals.time

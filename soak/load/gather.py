@@ -19,20 +19,20 @@ from time import monotonic, time
 MOST = 64  # sockets read in one go, so that the loop gets its turn
 AT_ONCE_S = 0.001  # wake-ups in closer succession are too many: the next ones are put together
 PAUSE_S = 0.001  # for so long
-_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the socket module has no name for it
-_TIMESPEC = struct.Struct("@ll")
+STAMP = 35  # asm-generic/socket.h; the socket module has no name for it
+TIMESPEC = struct.Struct("@ll")
 CHECK_S = 0.01  # how often the distance of the two clocks is checked
 BLIND_S = 1.0  # after something without a stamp nothing is held for so long
 _DRIFT_S = 2e-5  # between the two clocks, before their distance is measured anew
 
 POSSIBLE = sys.platform == "linux" and hasattr(select, "epoll")
-NOTES = socket.CMSG_SPACE(_TIMESPEC.size) if POSSIBLE else 0  # bytes that recvmsg needs for a stamp
+NOTES = socket.CMSG_SPACE(TIMESPEC.size) if POSSIBLE else 0  # bytes that recvmsg needs for a stamp
 
 
 def stamp(sock: socket.socket) -> bool:
     """Have the kernel note when bytes arrive at a plain socket; False where it does not do so."""
     try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        sock.setsockopt(socket.SOL_SOCKET, STAMP, 1)
     except OSError:
         return False
     return True
@@ -84,11 +84,7 @@ class Gather:
     def collect(self) -> int:
         """Read what has arrived; from how many sockets. `full` when that may not have been all."""
         now = self._now = monotonic()
-        if now >= self._check:
-            self._check = now + CHECK_S
-            self.sees = now >= self._sees_from
-            if not -_DRIFT_S < time() - now - self._offset < _DRIFT_S:
-                self._offset = _distance()
+        self.check(now)
         readers = self._readers
         events = self._epoll.poll(0, MOST)
         for fd, _ in events:
@@ -99,6 +95,14 @@ class Gather:
         if not self.full:
             self._since = now
         return len(events)
+
+    def check(self, now: float) -> None:
+        """Look at the distance of the two clocks, every few milliseconds; `now` is CLOCK_MONOTONIC."""
+        if now >= self._check:
+            self._check = now + CHECK_S
+            self.sees = now >= self._sees_from
+            if not -_DRIFT_S < time() - now - self._offset < _DRIFT_S:
+                self._offset = _distance()
 
     def moment(self, notes: list[tuple[int, int, bytes]]) -> float:
         """When something arrived that was read in this very `collect`, in CLOCK_MONOTONIC seconds.
@@ -111,10 +115,17 @@ class Gather:
             self.sees = False
             self.hold(False)
             return monotonic()
-        seconds, nanoseconds = _TIMESPEC.unpack(notes[0][2])
-        moment: float = seconds - self._offset + nanoseconds * 1e-9
-        if not self._since <= moment <= self._now:
-            moment = min(max(moment, self._since), monotonic())
+        seconds, nanoseconds = TIMESPEC.unpack(notes[0][2])
+        return self.between(seconds + nanoseconds * 1e-9, self._since)
+
+    def between(self, stamp: float, earliest: float, latest: float | None = None) -> float:
+        """The moment of a stamp (CLOCK_REALTIME seconds) in CLOCK_MONOTONIC seconds, and within those bounds.
+
+        Without `latest` it is read now.
+        """
+        moment = stamp - self._offset
+        if not earliest <= moment <= (latest or self._now):
+            moment = min(max(moment, earliest), latest or monotonic())
         return moment
 
     def woken(self) -> None:

@@ -24,7 +24,7 @@ _SAFE_TO_REPEAT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE")  # RFC 91
 class Request:
     """What a scenario sends, encoded, and what it expects."""
 
-    __slots__ = ("bodyless", "data", "fields", "heads", "repeatable", "scenario")
+    __slots__ = ("bodyless", "data", "fields", "heads", "quick", "repeatable", "scenario")
 
     def __init__(self, scenario: ScenarioPlan, data: bytes, fields: Fields = ()) -> None:
         self.scenario = scenario
@@ -33,6 +33,7 @@ class Request:
         self.heads = Heads()
         self.bodyless = scenario.method == "HEAD"
         self.repeatable = scenario.method in _SAFE_TO_REPEAT
+        self.quick = self.repeatable and not self.bodyless  # any idle connection will do
 
 
 class PooledConnection(Http1):
@@ -125,7 +126,7 @@ class Pool:
         self._engine = engine
         self._landed = engine.accounts.landed
         self._timeout = engine.plan.timeout
-        self._idle: list[PooledConnection] = []
+        self.idle: list[PooledConnection] = []  # newest last
         self._all: set[PooledConnection] = set()
         self._keep = True
         self.opening: set[PooledConnection] = set()  # those that are dialled
@@ -148,8 +149,8 @@ class Pool:
         deadline = job.fired + self._timeout
         if self.gather is not None and self.gather.late and not request.repeatable:
             self.gather.collect()  # it is not sent again: not on a connection that the server has closed by now
-        if self._idle and not (request.bodyless or job.retried):  # where one was stale, others are
-            connection = self._idle.pop()
+        if self.idle and not (request.bodyless or job.retried):  # where one was stale, others are
+            connection = self.idle.pop()
             connection.job = job
             connection.request = request
             connection.reused = True
@@ -162,11 +163,18 @@ class Pool:
         self.opening.add(connection)
         self._engine.dialler.dial(connection)
 
+    def busy(self, connection: PooledConnection, request: Request, job: Job) -> None:
+        """`connection` was idle, and the request was sent for `job`."""
+        connection.job = job
+        connection.request = request
+        connection.reused = True
+        connection.deadline = job.fired + self._timeout
+
     def finished(self, connection: PooledConnection, job: Job, answer: Answer) -> None:
         """A response arrived on `connection`."""
         status, keep, retry_after = answer
         if keep and (self._keep or job.fired >= self._engine.resumed):
-            self._idle.append(connection)
+            self.idle.append(connection)
         else:
             self._all.discard(connection)
             connection.close()
@@ -177,8 +185,8 @@ class Pool:
         self._all.discard(connection)
         self.opening.discard(connection)
         if job is None:
-            if connection in self._idle:
-                self._idle.remove(connection)
+            if connection in self.idle:
+                self.idle.remove(connection)
             return
         stale = connection.reused and not connection.answered and kind in ("closed", "reset")
         if stale and connection.request.repeatable and not job.retried:
@@ -196,7 +204,7 @@ class Pool:
         """The quiet phase begins: close what is idle, and what is busy as soon as its response has arrived."""
         self._keep = not close
         if close:
-            idle, self._idle = self._idle, []
+            idle, self.idle = self.idle, []
             for connection in idle:
                 self._all.discard(connection)
                 connection.close()

@@ -40,13 +40,13 @@ class HttpRunner:
         head, body = encode(engine.endpoint, scenario.method, scenario.path, scenario.headers, scenario.body)
         self._pool = engine.pool
         values = (scenario.method, scenario.path, scenario.headers, scenario.body)
-        self._request = Request(scenario, head + body, fields(engine.endpoint, *values))
+        self.request = Request(scenario, head + body, fields(engine.endpoint, *values))
         self._hostile = _singles(engine, scenario, head + body)
 
     def start(self, job: Job, fault: str | None) -> None:
         """Send one request, well-behaved or not."""
         if fault is None:
-            self._pool.send(job, self._request)
+            self._pool.send(job, self.request)
         else:
             commit(self._hostile, job, fault)
 

@@ -50,7 +50,7 @@ def test_what_one_read_brings_of_several_messages_ends_the_waiting(serve: Serve)
 
 def test_a_latency_does_not_depend_on_when_it_was_read(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read up to a tenth of a second late, and counted from the intended moment to that of the server's sending."""
-    monkeypatch.setattr("soak.load.engine.NEAR_S", 1.0)
+    monkeypatch.setattr("soak.load.paced.NEAR_S", 1.0)
     monkeypatch.setattr("soak.load.engine.STAY_S", 0.25)
     sent: list[float] = []
 
@@ -84,7 +84,7 @@ def test_a_latency_does_not_depend_on_when_it_was_read(serve: Serve, monkeypatch
 
 def test_an_answer_that_waits_to_be_read_takes_no_place(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one place only, what was answered before the next request is due is read before that is dropped."""
-    monkeypatch.setattr("soak.load.engine.NEAR_S", 1.0)
+    monkeypatch.setattr("soak.load.paced.NEAR_S", 1.0)
     server = serve(hello)
     for _ in range(5):  # else the machine stood still: an answer was not there yet
         scenario = ScenarioPlan(count=20, method="POST")

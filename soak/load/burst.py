@@ -1,0 +1,141 @@
+"""Requests of an open loop that closely follow each other, sent and read without Python in between.
+
+What a request costs where little is to be done is not so much its work as waking up for it, and after each sleep the
+caches are cold: the few lines of Python of one request then cost several times what they cost in a row. So between two
+sleeps a hundred lines of C (burst.c, compiled when soak is installed) do what cannot wait: the request goes out, and
+answers that look like the one before are taken off their sockets. They are counted together at the end, from the
+moments that were noted. Whatever is unusual, and everything where nothing could be compiled, goes the way of all other
+requests.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from soak.load.channel import READ_SIZE
+from soak.load.gather import STAMP, TIMESPEC
+from soak.load.pool import Pool
+
+if TYPE_CHECKING:
+    from soak.load.engine import Engine
+    from soak.load.pool import PooledConnection, Request
+
+LIBRARY = Path(__file__).with_name("_burst.so")
+MOST_IDLE = 32  # connections that a burst uses
+_LONG = ctypes.c_int64
+_AT = ctypes.c_void_p
+
+
+class _Request(ctypes.Structure):
+    """`struct request` of burst.c."""
+
+    _fields_ = (("data", ctypes.c_char_p), ("head", ctypes.c_char_p), ("length", _LONG), ("head_length", _LONG),
+                ("size", _LONG))  # fmt: skip
+
+
+class _Burst(ctypes.Structure):
+    """`struct burst` of burst.c."""
+
+    _fields_ = (("due", _AT), ("what", _AT), ("fd", _AT), ("fired", _AT), ("stamp", _AT), ("taken", _AT),
+                ("requests", _AT), ("idle", _AT), ("buffer", _AT), ("buffer_size", _LONG), ("near", _LONG),
+                ("idle_count", ctypes.c_int32), ("unsent", ctypes.c_int32), ("odd_fd", _LONG), ("odd_length", _LONG),
+                ("odd_stamp", _LONG))  # fmt: skip
+
+
+def library() -> ctypes.CDLL | None:
+    """What was compiled; None where it was not, or cannot be loaded here."""
+    try:
+        return ctypes.CDLL(str(LIBRARY))
+    except OSError:
+        return None
+
+
+class Burst:
+    """The next arrivals of one stream, and what becomes of them: `ahead` of them at most."""
+
+    def __init__(self, engine: Engine, requests: Sequence[Request | None], ahead: int, near: float) -> None:
+        """`requests` of each scenario: None where more is to be done than to send it. `near` in seconds."""
+        self._engine = engine
+        self._requests = requests
+        self._run = None if not any(requests) or (found := library()) is None else found.soak_burst
+        self._known = (_Request * len(requests))()
+        for known, request in zip(self._known, requests, strict=True):
+            if request is not None:
+                known.data, known.length = request.data, len(request.data)
+        self._due, self._fired, self._stamp, self._taken = (array("q", bytes(8 * ahead)) for _ in range(4))
+        self._what, self._fd = (array("i", bytes(4 * ahead)) for _ in range(2))
+        self._idle = array("i", bytes(4 * MOST_IDLE))
+        self._buffer = ctypes.create_string_buffer(READ_SIZE)
+        self._times: Sequence[float] = ()
+        tables = (self._due, self._what, self._fd, self._fired, self._stamp, self._taken)
+        self._burst = _Burst(
+            *(table.buffer_info()[0] for table in tables),
+            ctypes.addressof(self._known), self._idle.buffer_info()[0], ctypes.addressof(self._buffer), READ_SIZE,
+            int(near * 1e9),
+        )  # fmt: skip
+
+    def load(self, times: Sequence[float], scenarios: Sequence[int], faults: Sequence[str | None]) -> None:
+        """The arrivals from now on: when they are due (seconds since the run began), and what is sent."""
+        zero = self._engine.zero
+        self._times = times
+        self._due[:] = array("q", [int((zero + time) * 1e9) if time < 1e9 else 1 << 62 for time in times])
+        quick = [-1 if request is None else number for number, request in enumerate(self._requests)]
+        self._what[:] = array("i", [quick[one] for one in scenarios])
+        for at in [at for at, fault in enumerate(faults) if fault is not None]:
+            self._what[at] = -1
+
+    def run(self, first: int, end: int) -> int:
+        """Fire the arrivals from number `first` on, before number `end`, and count them; the number of the next one."""
+        pool = self._engine.pool
+        if self._run is None or not isinstance(pool, Pool) or pool.gather is None:
+            return first
+        burst, idle = self._burst, pool.idle[-MOST_IDLE:]
+        if not idle or any(connection.gather is None for connection in idle):  # one that is read by itself
+            return first
+        connections = {connection.fd: connection for connection in idle}
+        self._idle[: len(idle)] = array("i", connections)
+        self._look_at_answers()
+        self._taken[first:end] = array("q", bytes(8 * (end - first)))
+        burst.idle_count = len(idle)
+        following: int = self._run(ctypes.byref(burst), first, end)
+        pool.idle[-MOST_IDLE:] = [connections[fd] for fd in self._idle[: burst.idle_count]]
+        self._account(pool, connections, first, following)
+        return following
+
+    def _look_at_answers(self) -> None:
+        """Have the latest answer to each request at hand: one like it needs no parser."""
+        for known, request in zip(self._known, self._requests, strict=True):
+            if request is not None:
+                heads = request.heads
+                known.head, known.head_length = heads.head, len(heads.head)
+                known.size = heads.size if heads.answer[1] else 0  # the connection is kept
+
+    def _account(self, pool: Pool, connections: dict[int, PooledConnection], first: int, following: int) -> None:
+        """Count what was sent and what landed; from here on what is on its way is the pool's."""
+        engine, burst, gather = self._engine, self._burst, pool.gather
+        assert gather is not None
+        gather.check(engine.zero + engine.now())
+        for at in range(first, following):
+            scenario = self._what[at]
+            request = self._requests[scenario]
+            assert request is not None
+            fired = self._fired[at] * 1e-9
+            job = engine.sent(self._times[at], scenario, fired - engine.zero)
+            if self._taken[at]:
+                status, _, retry_after = request.heads.answer
+                moment = gather.between(self._stamp[at] * 1e-9, fired, self._taken[at] * 1e-9)
+                engine.accounts.landed(job, request.scenario, status, retry_after, moment)
+            else:
+                pool.busy(connections[self._fd[at]], request, job)
+        if burst.unsent:
+            last = connections[self._fd[following - 1]]
+            last.unsent(last.request.data[-burst.unsent :])
+        if burst.odd_fd >= 0:
+            stamp = TIMESPEC.pack(*divmod(burst.odd_stamp, 10**9))
+            notes = [(socket.SOL_SOCKET, STAMP, stamp)] if burst.odd_stamp else []
+            connections[burst.odd_fd].take_late(ctypes.string_at(self._buffer, burst.odd_length), notes)
