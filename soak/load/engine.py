@@ -255,7 +255,12 @@ class Engine:
         if accounts.backoff.active and not accounts.backoff.admit(now):
             tally.withheld += 1
             return False
-        self.runners[scenario].start(self._on_its_way(Job(tally, intended, now, ended)), fault)
+        tally.sent += 1
+        tally.open += 1
+        if ended is None:  # a user's request is due when it is sent: it cannot be late
+            tally.late.append(now - intended)
+        accounts.in_flight += 1
+        self.runners[scenario].start(Job(tally, intended, now, ended), fault)
         return True
 
     def undisturbed(self, when: float) -> float:
@@ -276,16 +281,11 @@ class Engine:
         """Count a request that was sent at `fired` without asking `arrive`, in the cycle that `undisturbed` was of."""
         tally = self._current[scenario]
         tally.due += 1
-        return self._on_its_way(Job(tally, intended, fired))
-
-    def _on_its_way(self, job: Job) -> Job:
-        tally = job.tally
         tally.sent += 1
         tally.open += 1
-        if job.ended is None:  # a user's request is due when it is sent: it cannot be late
-            tally.late.append(job.fired - job.intended)
+        tally.late.append(fired - intended)
         self.accounts.in_flight += 1
-        return job
+        return Job(tally, intended, fired)
 
     def _turn_to(self, intended: float) -> None:
         """Have the tallies of the cycle of `intended` at hand."""

@@ -132,6 +132,7 @@ class Pool:
         self.opening: set[PooledConnection] = set()  # those that are dialled
         self.eager_until = 0.0
         self.gather = _gather(engine)
+        self._late = self.gather if self.gather is not None and self.gather.late else None
 
     def hurry(self, seconds: float) -> None:
         """For so long everything is read, and written, as soon as it can be."""
@@ -147,8 +148,8 @@ class Pool:
     def send(self, job: Job, request: Request) -> None:
         """Send on an idle connection, or on a new one."""
         deadline = job.fired + self._timeout
-        if self.gather is not None and self.gather.late and not request.repeatable:
-            self.gather.collect()  # it is not sent again: not on a connection that the server has closed by now
+        if self._late is not None and not request.repeatable:
+            self._late.collect()  # it is not sent again: not on a connection that the server has closed by now
         if self.idle and not (request.bodyless or job.retried):  # where one was stale, others are
             connection = self.idle.pop()
             connection.job = job

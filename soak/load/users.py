@@ -25,6 +25,7 @@ class Users:
         self.mix = mix
         self.pace = profiles.pace_of(engine.plan.profile)
         self.next_k = engine.worker
+        self.step = engine.plan.workers
         self._shape = shape
         self._users: list[User] = []
 
@@ -54,6 +55,7 @@ class User:
 
     def __init__(self, users: Users) -> None:
         self._users = users
+        self._engine = users.engine
         self._started = 0.0
         self._failures = 0
         self.dismissed = False
@@ -62,13 +64,13 @@ class User:
         """Send the next request: due now."""
         if self.dismissed:
             return
-        users = self._users
+        users, engine = self._users, self._engine
         self._started = now
         k = users.next_k
-        users.next_k += users.engine.plan.workers
+        users.next_k = k + users.step
         scenario, fault = users.mix.always or users.mix.pick(k)
-        if not users.engine.arrive(now, scenario, fault, self.ended, now):
-            self._later(max(users.engine.accounts.backoff.until - users.engine.now(), FIRST_WAIT))
+        if not engine.arrive(now, scenario, fault, self.ended, now):
+            self._later(max(engine.accounts.backoff.until - engine.now(), FIRST_WAIT))
 
     def ended(self, good: bool, now: float) -> None:
         """The request is over: the next one follows when its time has come."""
@@ -89,4 +91,4 @@ class User:
         asyncio.get_running_loop().call_later(delay, self._now)
 
     def _now(self) -> None:
-        self.go(self._users.engine.now())
+        self.go(self._engine.now())

@@ -30,11 +30,13 @@ CYCLE_S, CYCLES = quick.sized((120, "60"), (10, "2"))  # seconds of one, and how
 def write_configurations(folder: Path, *, many_runs: bool, heap: str, cycle: int) -> Path:
     """The two configurations in `folder`; the one to begin with."""
     (folder / "daemon").mkdir(parents=True, exist_ok=True)
+    (folder / "tmp").mkdir(mode=0o700, exist_ok=True)
     facts = {
         "PYTHON": sys.executable,
         "WEB": str(free_port()),
         "PORT": str(free_port()),
         "DAEMON": str(folder / "daemon/soak.toml"),
+        "TMP": str(folder / "tmp"),
         "SERVER": str(HERE / "server.py"),
         "AGENT": "off" if heap == "off" else "on",
         "HEAP": "auto" if heap == "off" else heap,
@@ -63,7 +65,6 @@ def main() -> int:
     parser.add_argument("--heap", default="off", choices=("off", "sampler", "tracemalloc"), help="look into the daemon")
     parser.add_argument("--folder", type=Path, help="where stores, logs and the report go (below build/)")
     options = parser.parse_args()
-    # Not in /tmp, where the daemon's own files would count as temporary ones.
     folder = options.folder or FOLDER / quick.sized(time.strftime("%Y-%m-%dT%H-%M-%S"), "quick")
     if folder == FOLDER / "quick":
         shutil.rmtree(folder, ignore_errors=True)  # of the time before
