@@ -20,7 +20,7 @@ help:
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt hatch_build.py $(wildcard probes/soak_heap/*.[ch]) soak/load/burst.c
+$(READY): pyproject.toml constraints.txt hatch_build.py $(wildcard probes/soak_heap/*.[ch]) $(wildcard soak/load/*.[ch])
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "soak needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'

@@ -1,6 +1,6 @@
-"""Build hook: puts what is compiled into wheels and editable installs: the heap sampler, and the bursts of the load.
+"""Build hook: puts what is compiled into wheels and editable installs: the heap sampler, and loops of the load.
 
-Without a compiler the install still works: the sampler is absent, `soak doctor` says so, an open loop costs more, and
+Without a compiler the install still works: the sampler is absent, `soak doctor` says so, the load costs more, and
 the wheel stays a pure one.
 SOAK_HEAP_BUILD=0 leaves it out on purpose, SOAK_HEAP_BUILD=1 makes a failure an error (for releases).
 """
@@ -16,7 +16,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("probes/soak_heap")
-BURST = Path("soak/load/burst.c")
+LOAD = Path("soak/load")
+LOOPS = ("burst.c", "turns.c")
 
 
 class HeapSamplerBuild(BuildHookInterface[Any]):
@@ -28,14 +29,15 @@ class HeapSamplerBuild(BuildHookInterface[Any]):
         if self.target_name != "wheel" or wanted == "0":
             return
         build = runpy.run_path(str(Path(self.root) / FOLDER / "build.py"))
-        burst = Path(self.root) / BURST.with_name("_burst.so")
-        why = build["compile_library"]() or build["compile_shared"](Path(self.root) / BURST, burst)
+        load = Path(self.root) / LOAD
+        loops = [load / source for source in LOOPS]
+        why = build["compile_library"]() or build["compile_shared"](loops, load / "_compiled.so")
         if why and wanted == "1":
             raise RuntimeError(f"the heap sampler could not be built: {why}")
         if why:
             self.app.display_warning(f"soak is installed without its heap sampler: {why}")
             return
-        build_data["artifacts"].append(f"/{BURST.parent / burst.name}")
+        build_data["artifacts"].append(f"/{LOAD}/_compiled.so")
         build_data["artifacts"] += [f"/{FOLDER / build[library].name}" for library in ("LIBRARY", "PRELOAD")]
         build_data["pure_python"] = False  # the same for every Python: only the platform goes into the tag
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"

@@ -9,6 +9,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent / "soak_heap.c"
@@ -24,13 +25,13 @@ def compile_library(folder: Path = SOURCE.parent) -> str:
     if not sys.platform.startswith("linux"):
         return "the heap sampler is for Linux"
     preload = folder / PRELOAD.name
-    return compile_shared(SOURCE, folder / LIBRARY.name) or compile_shared(SOURCE, preload, "-DSOAK_PRELOAD")
+    return compile_shared([SOURCE], folder / LIBRARY.name) or compile_shared([SOURCE], preload, "-DSOAK_PRELOAD")
 
 
-def compile_shared(source: Path, output: Path, *more: str) -> str:
+def compile_shared(sources: Iterable[Path], output: Path, *more: str) -> str:
     """Compile one library. Returns an empty string, or why it could not be done."""
     building = output.with_name(f"{output.name}.{os.getpid()}")  # a running process may have the old one mapped
-    return compile_c([*FLAGS, *more, str(source), "-o", str(building), *LINK]) or _replace(building, output)
+    return compile_c([*FLAGS, *more, *map(str, sources), "-o", str(building), *LINK]) or _replace(building, output)
 
 
 def compile_c(arguments: list[str]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from soak.load.backoff import BackOff
 from soak.load.tally import NOTED
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 PUSH_BACK = (429, 503)
 
 
+class Waiting(Protocol):
+    """Who waits for the end of a request: a user, or a round of streams."""
+
+    def ended(self, good: bool, now: float) -> None:
+        """It is over: was it good, and when was that?"""
+
+
 @dataclass(slots=True)
 class Job:
     """One request on its way. Times are seconds since the run began."""
@@ -24,7 +31,7 @@ class Job:
     tally: Tally
     intended: float
     fired: float
-    ended: Callable[[bool, float], None] | None = None  # a user waits for it: was it good, and when was that
+    user: Waiting | None = None
     retried: bool = False
     answered: bool = False
 
@@ -62,13 +69,36 @@ class Accounts:
         notes.append(took)
         if len(notes) >= NOTED:
             tally.settle()
-        good = status in scenario.status if scenario.status else status < 400
+        good = scenario.accepts(status)
         if not good or scenario.max_s is not None or self.backoff.troubled:
             self._judge(job, scenario, status, retry_after, now, good)
         tally.open -= 1
         self.in_flight -= 1
-        if job.ended is not None:
-            job.ended(good, now)
+        if job.user is not None:
+            job.user.ended(good, now)
+
+    def turned(
+        self, tallies: Sequence[Tally], landed: Sequence[int], sent: Sequence[int], took: Sequence[float]
+    ) -> None:
+        """Good responses arrived at users who sent their next request in the same moment.
+
+        Of each the number of the scenario that landed, of the one that was sent, and the seconds that the first took.
+        """
+        kinds = set(landed)
+        for scenario in kinds:
+            tally = tallies[scenario]
+            mine = took if len(kinds) == 1 else [one for one, of in zip(took, landed, strict=True) if of == scenario]
+            tally.landed += len(mine)
+            tally.open -= len(mine)
+            tally.prompt += mine
+            if len(tally.prompt) >= NOTED:
+                tally.settle()
+        for scenario in set(sent):
+            tally = tallies[scenario]
+            count = sent.count(scenario)
+            tally.due += count
+            tally.sent += count
+            tally.open += count
 
     def answered(
         self,
@@ -142,5 +172,5 @@ class Accounts:
         """The request is over; `now` when the caller has looked at the clock already."""
         job.tally.open -= 1
         self.in_flight -= 1
-        if job.ended is not None:
-            job.ended(good, self.now() if now is None else now)
+        if job.user is not None:
+            job.user.ended(good, self.now() if now is None else now)

@@ -6,21 +6,11 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <time.h>
+
+#include "quick.h"
 
 #define TRIES 8 /* answers that are looked for at a time, the oldest first */
-#define SECOND 1000000000LL
-
-struct request { /* what to send, and what the answer to it looks like */
-    const char *data;
-    const char *head; /* the answer begins like this */
-    int64_t length;
-    int64_t head_length;
-    int64_t size; /* of the whole answer; 0: none is known */
-};
 
 struct burst {
     /* Of each arrival: when it is due and what is sent (-1: not by us); then what became of it, 0 where it did not */
@@ -39,15 +29,9 @@ struct burst {
     /* Why it ended */
     int32_t unsent; /* bytes of the last request that did not fit into its socket */
     int64_t odd_fd; /* whose answer in `buffer` is unusual; -1: none is */
-    int64_t odd_length;
+    int64_t odd_length; /* below 0: the error that reading met, negative */
     int64_t odd_stamp; /* 0: the kernel gave none */
 };
-
-static int64_t now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * SECOND + t.tv_nsec;
-}
 
 static int64_t stamp_of(struct msghdr *message) {
     for (struct cmsghdr *note = CMSG_FIRSTHDR(message); note; note = CMSG_NXTHDR(message, note)) {
@@ -70,13 +54,13 @@ static int answer(struct burst *b, int32_t at) {
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &notes, .msg_controllen = sizeof notes};
     const struct request *request = &b->requests[b->what[at]];
     ssize_t length = recvmsg(b->fd[at], &message, MSG_DONTWAIT);
-    if (length < 0) {
-        return errno == EAGAIN || errno == EINTR; /* whoever reads there next meets any other error as well */
+    if (length < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return 1;
     }
-    int64_t stamp = stamp_of(&message);
-    if (!stamp || length != request->size || memcmp(b->buffer, request->head, (size_t)request->head_length) != 0) {
+    int64_t stamp = length < 0 ? 0 : stamp_of(&message);
+    if (!stamp || !alike(request, b->buffer, length)) {
         b->odd_fd = b->fd[at];
-        b->odd_length = length;
+        b->odd_length = length < 0 ? -errno : length;
         b->odd_stamp = stamp;
         return 0;
     }
@@ -105,7 +89,7 @@ static int take(struct burst *b, int32_t first, int32_t last) {
 }
 
 /* Fire the arrivals from `first` on, up to `end`, until something is unusual; the number of the next one. */
-__attribute__((visibility("default"))) int32_t soak_burst(struct burst *b, int32_t first, int32_t end) {
+API int32_t soak_burst(struct burst *b, int32_t first, int32_t end) {
     b->unsent = 0;
     b->odd_fd = -1;
     for (int32_t at = first; at < end; at++) {

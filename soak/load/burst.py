@@ -11,13 +11,14 @@ requests.
 from __future__ import annotations
 
 import ctypes
+import os
 import socket
 from array import array
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soak.load.channel import READ_SIZE
+from soak.load.compiled import AT, INT, LONG, Table, library
 from soak.load.gather import STAMP, TIMESPEC
 from soak.load.pool import Pool
 
@@ -25,34 +26,15 @@ if TYPE_CHECKING:
     from soak.load.engine import Engine
     from soak.load.pool import PooledConnection, Request
 
-LIBRARY = Path(__file__).with_name("_burst.so")
 MOST_IDLE = 32  # connections that a burst uses
-_LONG = ctypes.c_int64
-_AT = ctypes.c_void_p
-
-
-class _Request(ctypes.Structure):
-    """`struct request` of burst.c."""
-
-    _fields_ = (("data", ctypes.c_char_p), ("head", ctypes.c_char_p), ("length", _LONG), ("head_length", _LONG),
-                ("size", _LONG))  # fmt: skip
 
 
 class _Burst(ctypes.Structure):
     """`struct burst` of burst.c."""
 
-    _fields_ = (("due", _AT), ("what", _AT), ("fd", _AT), ("fired", _AT), ("stamp", _AT), ("taken", _AT),
-                ("requests", _AT), ("idle", _AT), ("buffer", _AT), ("buffer_size", _LONG), ("near", _LONG),
-                ("idle_count", ctypes.c_int32), ("unsent", ctypes.c_int32), ("odd_fd", _LONG), ("odd_length", _LONG),
-                ("odd_stamp", _LONG))  # fmt: skip
-
-
-def library() -> ctypes.CDLL | None:
-    """What was compiled; None where it was not, or cannot be loaded here."""
-    try:
-        return ctypes.CDLL(str(LIBRARY))
-    except OSError:
-        return None
+    _fields_ = (("due", AT), ("what", AT), ("fd", AT), ("fired", AT), ("stamp", AT), ("taken", AT), ("requests", AT),
+                ("idle", AT), ("buffer", AT), ("buffer_size", LONG), ("near", LONG), ("idle_count", INT),
+                ("unsent", INT), ("odd_fd", LONG), ("odd_length", LONG), ("odd_stamp", LONG))  # fmt: skip
 
 
 class Burst:
@@ -63,10 +45,7 @@ class Burst:
         self._engine = engine
         self._requests = requests
         self._run = None if not any(requests) or (found := library()) is None else found.soak_burst
-        self._known = (_Request * len(requests))()
-        for known, request in zip(self._known, requests, strict=True):
-            if request is not None:
-                known.data, known.length = request.data, len(request.data)
+        self._table = Table(requests)
         self._due, self._fired, self._stamp, self._taken = (array("q", bytes(8 * ahead)) for _ in range(4))
         self._what, self._fd = (array("i", bytes(4 * ahead)) for _ in range(2))
         self._idle = array("i", bytes(4 * MOST_IDLE))
@@ -75,7 +54,7 @@ class Burst:
         tables = (self._due, self._what, self._fd, self._fired, self._stamp, self._taken)
         self._burst = _Burst(
             *(table.buffer_info()[0] for table in tables),
-            ctypes.addressof(self._known), self._idle.buffer_info()[0], ctypes.addressof(self._buffer), READ_SIZE,
+            self._table.address, self._idle.buffer_info()[0], ctypes.addressof(self._buffer), READ_SIZE,
             int(near * 1e9),
         )  # fmt: skip
 
@@ -99,21 +78,13 @@ class Burst:
             return first
         connections = {connection.fd: connection for connection in idle}
         self._idle[: len(idle)] = array("i", connections)
-        self._look_at_answers()
+        self._table.look_at_answers()
         self._taken[first:end] = array("q", bytes(8 * (end - first)))
         burst.idle_count = len(idle)
         following: int = self._run(ctypes.byref(burst), first, end)
         pool.idle[-MOST_IDLE:] = [connections[fd] for fd in self._idle[: burst.idle_count]]
         self._account(pool, connections, first, following)
         return following
-
-    def _look_at_answers(self) -> None:
-        """Have the latest answer to each request at hand: one like it needs no parser."""
-        for known, request in zip(self._known, self._requests, strict=True):
-            if request is not None:
-                heads = request.heads
-                known.head, known.head_length = heads.head, len(heads.head)
-                known.size = heads.size if heads.answer[1] else 0  # the connection is kept
 
     def _account(self, pool: Pool, connections: dict[int, PooledConnection], first: int, following: int) -> None:
         """Count what was sent and what landed; from here on what is on its way is the pool's."""
@@ -135,7 +106,11 @@ class Burst:
         if burst.unsent:
             last = connections[self._fd[following - 1]]
             last.unsent(last.request.data[-burst.unsent :])
-        if burst.odd_fd >= 0:
+        if burst.odd_fd < 0:
+            return
+        if burst.odd_length < 0:
+            connections[burst.odd_fd].lose(OSError(-burst.odd_length, os.strerror(-burst.odd_length)))
+        else:
             stamp = TIMESPEC.pack(*divmod(burst.odd_stamp, 10**9))
             notes = [(socket.SOL_SOCKET, STAMP, stamp)] if burst.odd_stamp else []
             connections[burst.odd_fd].take_late(ctypes.string_at(self._buffer, burst.odd_length), notes)

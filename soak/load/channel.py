@@ -108,12 +108,16 @@ class Channel:
             data = self.recv(READ_SIZE)
         except OSError as error:
             if not isinstance(error, _NOT_YET):
-                self._lose(error)
+                self.lose(error)
             return
+        self.take_in(data)
+
+    def take_in(self, data: bytes) -> None:
+        """What was read."""
         if data:
             self.data_received(data)
         else:
-            self._lose(None)
+            self.lose(None)
 
     def readable_late(self) -> None:
         """There has been something to read for a while: when it arrived is noted with it."""
@@ -121,7 +125,7 @@ class Channel:
             data, notes, _, _ = self.recv(READ_SIZE, NOTES)
         except OSError as error:
             if not isinstance(error, _NOT_YET):
-                self._lose(error)
+                self.lose(error)
             return
         self.take_late(data, notes)
 
@@ -130,7 +134,7 @@ class Channel:
         gather = self.gather
         if not data or gather is None:
             self.arrived = 0.0
-            self._lose(None)
+            self.lose(None)
             return
         self.arrived = gather.moment(notes)
         if len(data) >= MUCH:  # a sender must not wait for us
@@ -152,7 +156,8 @@ class Channel:
         """When what was read last arrived, in CLOCK_MONOTONIC seconds; to be asked in `data_received`."""
         return self.arrived or time.monotonic()
 
-    def _lose(self, error: BaseException | None) -> None:
+    def lose(self, error: BaseException | None) -> None:
+        """The socket has come to its end: reading met `error`, or nothing more comes."""
         if self.sock is not None:
             self.drop()
             if not self.closed:
@@ -183,7 +188,7 @@ class Channel:
             sent = 0
         except OSError as error:
             self._broken = error
-            self._loop.call_soon(self._lose, error)
+            self._loop.call_soon(self.lose, error)
             return
         if sent < len(data):
             self.unsent(data[sent:])
@@ -206,7 +211,7 @@ class Channel:
         except _NOT_YET:
             return
         except OSError as error:
-            self._lose(error)
+            self.lose(error)
             return
         if self._out:
             self._loop.add_writer(self.fd, self._writable)

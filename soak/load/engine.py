@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from time import monotonic, sleep
 
 from soak.load import paced
-from soak.load.accounts import Accounts, Job
+from soak.load.accounts import Accounts, Job, Waiting
 from soak.load.arrivals import Arrivals, Mix, Poisson, Regular
 from soak.load.dial import Dialler
 from soak.load.external import ExternalRunner
-from soak.load.gather import POSSIBLE, Moderated
+from soak.load.gather import POSSIBLE, Moderated, Prompt
 from soak.load.plan import LoadPlan
 from soak.load.pool import make_pool
 from soak.load.rounds import Rounds
@@ -27,6 +27,7 @@ from soak.load.single import Singles
 from soak.load.support import STREAM_KINDS
 from soak.load.tally import LoadDelta, Tallies, Tally
 from soak.load.timer import Alarm, alarm, precise
+from soak.load.turns import Turns
 from soak.load.users import Users
 from soak.load.wire import Endpoint
 
@@ -60,7 +61,7 @@ class Engine:
         self._current: list[Tally] = []  # of the cycle from `_from` to `_until`
         self._from = self._until = -math.inf
         self._alarm: Alarm | None = None
-        self._stays = plan.plain
+        self._stays = plan.plain and plan.open
         self._leave = 0.0  # when the event loop has waited long enough
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -124,6 +125,9 @@ class Engine:
             elif scenario.share == 0 and scenario.weight is None:
                 alone = [float(other == index) for other in range(len(shared))]
                 self._plan_stream(plan.own_shape(scenario), alone, scenario.users is not None)
+        gather = self.pool.gather
+        if plan.plain and len(self._users) == 1 and isinstance(gather, Prompt) and not self.endpoint.tls:
+            gather.turns = Turns(self, self._users[0]).run
         first = int(max(self.since, 0.0) // plan.cycle)
         self.at(first * plan.cycle + plan.cycle - plan.quiet, self._quiet)
         self.at(plan.length, self._finish)
@@ -232,7 +236,7 @@ class Engine:
         intended: float,
         scenario: int,
         fault: str | None,
-        ended: Callable[[bool, float], None] | None = None,
+        user: Waiting | None = None,
         now: float | None = None,
     ) -> bool:
         """A request of `scenario` was due at `intended`: count it and send it; False when that could not be.
@@ -257,10 +261,10 @@ class Engine:
             return False
         tally.sent += 1
         tally.open += 1
-        if ended is None:  # a user's request is due when it is sent: it cannot be late
+        if user is None:  # a user's request is due when it is sent: it cannot be late
             tally.late.append(now - intended)
         accounts.in_flight += 1
-        self.runners[scenario].start(Job(tally, intended, now, ended), fault)
+        self.runners[scenario].start(Job(tally, intended, now, user), fault)
         return True
 
     def undisturbed(self, when: float) -> float:
@@ -268,14 +272,34 @@ class Engine:
 
         Seconds since the run began, as `when`.
         """
-        now, backoff = self.now(), self.accounts.backoff
-        calm = not (backoff.active or backoff.troubled) and now >= self.resumed and now - when <= CATCH_UP_S
-        if not (self._stays and calm and self.pool.patient(now)):
+        now = self.now()
+        if not (self._stays and self._calm(now) and now - when <= CATCH_UP_S and self.pool.patient(now)):
             return 0.0
         if not self._from <= when < self._until:
             self._turn_to(when)
         others = min((entry[0] for entry in self._schedule[1:3]), default=math.inf)
         return min(others, self._leave, self._until, self.plan.length)
+
+    def alone(self, now: float) -> float:
+        """Until when there is nothing but answers to look after, all of one cycle; 0.0 where there is more to do now.
+
+        Seconds since the run began, as `now`.
+        """
+        if not self._calm(now):
+            return 0.0
+        if not self._from <= now < self._until:
+            self._turn_to(now)
+        following = self._schedule[0][0] if self._schedule else math.inf
+        return min(following, now + STAY_S, self._until, self.plan.length)
+
+    def _calm(self, now: float) -> bool:
+        """Load is due, and the target bears it."""
+        return not (self.accounts.backoff.active or self.accounts.backoff.troubled) and now >= self.resumed
+
+    def turned(self, landed: Sequence[int], sent: Sequence[int], took: Sequence[float]) -> list[Tally]:
+        """Count what landed and was sent (`Accounts.turned`) in the cycle that `alone` was of; its tallies."""
+        self.accounts.turned(self._current, landed, sent, took)
+        return self._current
 
     def sent(self, intended: float, scenario: int, fired: float) -> Job:
         """Count a request that was sent at `fired` without asking `arrive`, in the cycle that `undisturbed` was of."""

@@ -70,6 +70,10 @@ class Gather:
         if self._readers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
+    def fileno(self) -> int:
+        """Of its epoll."""
+        return self._epoll.fileno()
+
     def hold(self, held: bool) -> None:
         """`held`: the caller collects soon, and nothing that arrives meanwhile needs to wake the loop."""
         held = held and self.sees
@@ -147,6 +151,10 @@ class Prompt(Gather):
 
     late = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns: Callable[[], bool] | None = None  # reads for users; False when there may be more to read
+
     def collect(self) -> int:
         """Read what has arrived; from how many sockets."""
         readers = self._readers
@@ -159,6 +167,8 @@ class Prompt(Gather):
 
     def woken(self) -> None:
         """The loop says that something has arrived."""
+        if self.turns is not None and self.turns():
+            return
         read = 0
         while read < MOST and self._loop is not None and (found := self.collect()):
             read += found

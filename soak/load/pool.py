@@ -11,6 +11,8 @@ from soak.load.heads import Answer, Heads
 from soak.load.http1 import Http1
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from soak.load.accounts import Job
     from soak.load.engine import Engine
     from soak.load.plan import ScenarioPlan
@@ -50,6 +52,11 @@ class PooledConnection(Http1):
         self.bodyless = request.bodyless
         self.reused = False
         self.deadline = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Its request has gone out, together with others its answer is waited for, and nothing of it has come."""
+        return self.job is not None and self.gather is not None and not (self.answered or self._out)
 
     def opened(self) -> None:
         """Send the request that the connection was opened for."""
@@ -163,6 +170,10 @@ class Pool:
         self._all.add(connection)
         self.opening.add(connection)
         self._engine.dialler.dial(connection)
+
+    def waiting(self) -> Iterator[PooledConnection]:
+        """Connections whose request has gone out, and of whose answer nothing has come."""
+        return (one for one in self._all if one.waits)
 
     def busy(self, connection: PooledConnection, request: Request, job: Job) -> None:
         """`connection` was idle, and the request was sent for `job`."""

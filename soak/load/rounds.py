@@ -38,10 +38,11 @@ class Rounds:
         self._engine.group(self._index).expect_refusals(self._scenario.expect_refused)
         self._outstanding = streams
         for _ in range(streams):
-            if not self._engine.arrive(when, self._index, None, self._ended):
+            if not self._engine.arrive(when, self._index, None, self):
                 self._outstanding -= 1
 
-    def _ended(self, good: bool, now: float) -> None:
+    def ended(self, good: bool, now: float) -> None:
+        """A stream is over."""
         self._outstanding -= 1
         if self._outstanding:
             return

@@ -69,7 +69,7 @@ class User:
         k = users.next_k
         users.next_k = k + users.step
         scenario, fault = users.mix.always or users.mix.pick(k)
-        if not engine.arrive(now, scenario, fault, self.ended, now):
+        if not engine.arrive(now, scenario, fault, self, now):
             self._later(max(engine.accounts.backoff.until - engine.now(), FIRST_WAIT))
 
     def ended(self, good: bool, now: float) -> None:
@@ -84,6 +84,11 @@ class User:
         else:
             self._later(min(FIRST_WAIT * 2**self._failures, LONGEST_WAIT))
             self._failures = min(self._failures + 1, 10)
+
+    def turned(self, sent: float) -> None:
+        """Requests went well, and the next one was sent."""
+        self._failures = 0
+        self._started = sent
 
     def _later(self, delay: float) -> None:
         if self.dismissed:

@@ -38,7 +38,8 @@ def tree(tmp_path: Path) -> Path:
         shutil.copy(source, folder)
     load = tmp_path / "soak" / "load"
     load.mkdir(parents=True)
-    shutil.copy(ROOT / "soak" / "load" / "burst.c", load)
+    for source in (ROOT / "soak" / "load").glob("*.[ch]"):
+        shutil.copy(source, load)
     return tmp_path
 
 
@@ -57,9 +58,9 @@ def test_a_wheel_gets_the_libraries_and_a_tag_for_every_python(library: Path, ho
     data, said = build(hook, tree)
     for name in (LIBRARY.name, PRELOAD.name):
         assert (tree / "probes" / "soak_heap" / name).stat().st_size > 10_000
-    assert (tree / "soak/load/_burst.so").stat().st_size > 10_000
+    assert (tree / "soak/load/_compiled.so").stat().st_size > 10_000
     names = [f"/probes/soak_heap/{name}" for name in (LIBRARY.name, PRELOAD.name)]
-    assert data["artifacts"] == ["/soak/load/_burst.so", *names]
+    assert data["artifacts"] == ["/soak/load/_compiled.so", *names]
     assert data["tag"].startswith("py3-none-linux_")
     assert not said
 

@@ -170,4 +170,4 @@ def test_only_what_nobody_waits_for_is_read_late(
     """Users wait for their answers, TLS has no stamps; and only where all is plain does the loop wait for its turn."""
     plan = LoadPlan(f"{url}://127.0.0.1:1", (scenario,), **values)
     engine = Engine(plan, 0.0)
-    assert (engine.pool.gather is not None and engine.pool.gather.late, plan.plain) == (late, stays)
+    assert (engine.pool.gather is not None and engine.pool.gather.late, engine._stays) == (late, stays)

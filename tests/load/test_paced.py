@@ -13,7 +13,8 @@ import pytest
 
 from soak.load import LoadPlan, ScenarioPlan, gather, paced
 from soak.load.backoff import SOFT_FAILURES
-from soak.load.burst import LIBRARY, MOST_IDLE, Burst
+from soak.load.burst import MOST_IDLE, Burst
+from soak.load.compiled import LIBRARY
 from soak.load.engine import Engine
 from soak.load.pool import Pool, PooledConnection
 from tests.load.conftest import Client, Outcome, WireServer, drive, hello

@@ -1,0 +1,59 @@
+"""What is compiled of the load: requests that are sent, and answers that are taken, without Python in between.
+
+burst.c (see burst.py) and turns.c (see turns.py), compiled into one library when soak is installed. What is here is
+what both need: the library, and the table of the requests with the answer that each one had last.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from soak.load.pool import Request
+
+LIBRARY = Path(__file__).with_name("_compiled.so")
+LONG = ctypes.c_int64
+INT = ctypes.c_int32
+AT = ctypes.c_void_p
+
+
+def library() -> ctypes.CDLL | None:
+    """What was compiled; None where it was not, or cannot be loaded here."""
+    try:
+        return ctypes.CDLL(str(LIBRARY))
+    except OSError:
+        return None
+
+
+class _Request(ctypes.Structure):
+    """`struct request` of quick.h."""
+
+    _fields_ = (("data", ctypes.c_char_p), ("head", ctypes.c_char_p), ("length", LONG), ("head_length", LONG),
+                ("size", LONG))  # fmt: skip
+
+
+class Table:
+    """`struct request` of each scenario; None where more is to be done than to send it."""
+
+    def __init__(self, requests: Sequence[Request | None], *, good: bool = False) -> None:
+        """`good`: only answers that are as the scenario expects them are known."""
+        self._requests = requests
+        self._good = good
+        self._known = (_Request * len(requests))()
+        self.address = ctypes.addressof(self._known)
+        for known, request in zip(self._known, requests, strict=True):
+            if request is not None:
+                known.data, known.length = request.data, len(request.data)
+
+    def look_at_answers(self) -> None:
+        """Have the latest answer to each request at hand: one like it needs no parser."""
+        for known, request in zip(self._known, self._requests, strict=True):
+            if request is not None:
+                heads = request.heads
+                known.head, known.head_length = heads.head, len(heads.head)
+                status, kept, _ = heads.answer
+                usual = kept and (not self._good or request.scenario.accepts(status))
+                known.size = heads.size if usual else -1
