@@ -126,7 +126,8 @@ class Engine:
                 alone = [float(other == index) for other in range(len(shared))]
                 self._plan_stream(plan.own_shape(scenario), alone, scenario.users is not None)
         gather = self.pool.gather
-        if plan.plain and len(self._users) == 1 and isinstance(gather, Prompt) and not self.endpoint.tls:
+        nothing_else = plan.plain and not self.endpoint.tls and len(self._users) == 1 and not self._users[0].pace
+        if nothing_else and isinstance(gather, Prompt):
             gather.turns = Turns(self, self._users[0]).run
         first = int(max(self.since, 0.0) // plan.cycle)
         self.at(first * plan.cycle + plan.cycle - plan.quiet, self._quiet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -12,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from soak.load import LoadPlan, ScenarioPlan, turns
+from soak.load import LoadPlan, ScenarioPlan, profiles, turns
 from soak.load.accounts import Accounts
 from soak.load.backoff import SOFT_FAILURES
 from soak.load.compiled import LIBRARY
+from soak.load.engine import Engine
 from soak.load.gather import POSSIBLE
 from soak.load.histogram import bucket_of
-from soak.load.pool import Pool
+from soak.load.profiles import Named
 from soak.load.tally import Tally
 from soak.load.turns import Turns
 from tests.common import PATIENCE_S
@@ -66,7 +68,7 @@ def landed(count: int) -> Callable[[Outcome], bool]:
     return lambda so_far: so_far.total("landed") >= count
 
 
-def whole(outcome: Outcome) -> None:
+def whole(outcome: Outcome, timeouts: int = 0) -> None:
     """Each is counted once: as due, as sent, and how it ended; what was cut off at the end is no error."""
     sent = outcome.total("sent")
     unanswered = sum(count for kind, count in outcome.errors.items() if not kind.startswith("status_"))
@@ -75,7 +77,7 @@ def whole(outcome: Outcome) -> None:
     assert outcome.total("due") == sent + outcome.total("withheld")
     assert sent == outcome.total("landed") + unanswered + cut.get("cut_off", 0)
     assert outcome.histogram("response").counts == outcome.histogram("service").counts
-    assert outcome.histogram("response").count == outcome.total("landed")
+    assert outcome.histogram("response").count == outcome.total("landed") + timeouts
     assert outcome.histogram("lateness").count == 0
 
 
@@ -238,6 +240,15 @@ def test_users_that_are_dismissed_ask_nothing_more(serve: Serve, taken: Counter[
         assert delta.due == 0 or delta.t0 < (delta.cycle + 1) * 0.4
 
 
+def test_users_keep_their_pace(serve: Serve, taken: Counter[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks once in ten milliseconds takes no turns: what he waits for is not the answer."""
+    monkeypatch.setitem(profiles.NAMED, "normal", Named(4, 0.01, 1.0))
+    began = time.monotonic()
+    outcome = drive(plan(serve(hello).url, profile="normal"), until=landed(100))
+    assert outcome.total("sent") <= 4 + 4 * (time.monotonic() - began) / 0.01
+    assert taken["turns"] == 0
+
+
 def test_fewer_users_are_fewer_requests_at_once(serve: Serve, taken: Counter[str]) -> None:
     """Eight users, then two: in the end no more than two wait at a time."""
     now: set[int] = set()
@@ -297,6 +308,26 @@ def test_weights_and_faults_are_kept(serve: Serve, taken: Counter[str]) -> None:
     assert taken["turns"] > MANY / 2
 
 
+def test_a_head_in_between_is_left_to_those_who_know(serve: Serve, taken: Counter[str]) -> None:
+    """One scenario in turns, the other not: in one of three its answer has a body, in the other none."""
+    asked = Counter[bytes]()
+
+    async def both(client: Client) -> None:
+        while True:
+            method = (await client.head()).split()[0]
+            asked[method] += 1
+            await client.send(OK if method == b"GET" else OK[:-2])
+
+    get, head = ScenarioPlan(name="get", weight=9), ScenarioPlan(name="head", method="HEAD", weight=1)
+    outcome = drive(plan(serve(both).url, get, head), until=landed(MANY))
+    whole(outcome)
+    assert outcome.errors == {}
+    for name, method in (("get", b"GET"), ("head", b"HEAD")):
+        assert outcome.total("landed", name) <= asked[method] <= outcome.total("sent", name)
+    assert abs(asked[b"HEAD"] - outcome.total("sent") / 10) <= 8
+    assert taken["turns"] > 0
+
+
 @pytest.mark.parametrize(
     "scenario", [ScenarioPlan(max_s=PATIENCE_S), ScenarioPlan(method="HEAD"), ScenarioPlan(status=(201,))]
 )
@@ -327,9 +358,8 @@ def test_a_user_that_waits_for_ever_is_not_forgotten(serve: Serve, taken: Counte
 
     timed_out = lambda so_far: so_far.errors.get("timeout", 0) > 0  # noqa: E731
     outcome = drive(plan(serve(forgetful).url, timeout=1.0), until=timed_out)
-    whole_but_timeouts = outcome.total("landed") + outcome.errors["timeout"] + outcome.counts("faulted")["cut_off"]
     assert set(outcome.errors) == {"timeout"}
-    assert outcome.total("sent") == whole_but_timeouts
+    whole(outcome, timeouts=outcome.errors["timeout"])
     assert taken["turns"] > 0
 
 
@@ -357,29 +387,35 @@ def test_where_it_never_goes_well_it_is_hardly_tried(serve: Serve, taken: Counte
 
 
 def test_a_stranger_among_the_connections_is_heard(serve: Serve, taken: Counter[str]) -> None:
-    """What arrives on one that nobody waits for ends the turns, and Python sees to it: it is closed."""
-    pools: list[Pool] = []
+    """One request for which no user waits, then nothing on its connection until the server closes it: it is let go."""
+    engines: list[Engine] = []
+    closed: list[int] = []
     run = Turns.run
 
-    def noting(some: Turns) -> bool:
-        if not pools and isinstance(some._engine.pool, Pool):
-            pools.append(some._engine.pool)
+    def once_more(some: Turns) -> bool:
+        if taken["turns"] and not engines:
+            engines.append(some._engine)
+            engines[0].arrive(engines[0].now(), 0, None)
         return run(some)
 
-    async def go_away(client: Client) -> None:
-        if client.number == 7:  # the first one that is idle after five users have left
-            await client.head()
+    async def impatient(client: Client) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(client.head(), 0.2)
+            except TimeoutError:
+                closed.append(client.number)
+                return
             await client.send(OK)
-            await asyncio.sleep(0.3)
-            return
-        await hello(client)
 
-    server = serve(go_away)
+    def heard(so_far: Outcome) -> bool:
+        pools: list[Any] = [engine.pool for engine in engines]
+        return 4 in closed and [len(pool._all) for pool in pools] == [len(server.clients) - len(closed)]
+
+    server = serve(impatient)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Turns, "run", noting)
-        levels = (8.0, 2.0)
-        outcome = drive(plan(server.url, profile="steps", users=8, levels=levels, cycle=1.5, connections="keep"))
-    whole(outcome)
+        patch.setattr(Turns, "run", once_more)
+        outcome = drive(plan(server.url), until=heard)
     assert outcome.errors == {}
+    cut = outcome.counts("faulted").get("cut_off", 0)
+    assert outcome.total("due") == outcome.total("sent") == outcome.total("landed") + cut
     assert taken["turns"] > 0
-    assert pools
