@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from soak.load import LoadPlan, ScenarioPlan, profiles, turns
+from soak.load import LoadPlan, ScenarioPlan, profiles, turns, users
 from soak.load.accounts import Accounts
 from soak.load.backoff import SOFT_FAILURES
 from soak.load.compiled import LIBRARY
@@ -47,7 +47,9 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     def look(some: Turns) -> bool:
         noted["tries"] += 1
         went = run(some)
-        pool: Any = some._engine.pool
+        engine: Any = some._engine
+        pool = engine.pool
+        assert some._turns.until / 1e9 - engine.zero <= min(engine._schedule[0][0], engine._until) + 1e-6
         assert not [one for one in pool._all if one.job is None and one not in pool.idle]
         return went
 
@@ -229,6 +231,36 @@ def test_one_that_pushes_back_is_left_in_peace(serve: Serve, taken: Counter[str]
     assert outcome.errors["status_503"] < before / 4
 
 
+def test_failures_are_in_a_row_only_where_nothing_goes_well_between(
+    serve: Serve, taken: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 to one of twenty, again and again: each is an error, and no reason to leave the target in peace."""
+    monkeypatch.setattr(users, "FIRST_WAIT", 0.01)
+    asked = Counter[int]()
+
+    async def busy(client: Client) -> None:
+        while True:
+            await client.head()
+            asked[0] += 1
+            await client.send(OK if asked[0] % 20 else BUSY)
+
+    refused = lambda so_far: so_far.errors.get("status_503", 0) > 3 * SOFT_FAILURES  # noqa: E731
+    outcome = drive(plan(serve(busy).url), until=refused)
+    whole(outcome)
+    assert outcome.total("withheld") == 0
+    assert taken["turns"] > 0
+
+
+def test_no_turn_is_taken_when_its_time_is_over(
+    serve: Serve, taken: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is due next is due at once, again and again: Python reads the answers."""
+    monkeypatch.setattr(Engine, "alone", lambda engine, now: now + 1e-9)
+    outcome = drive(plan(serve(hello).url), until=landed(MANY))
+    whole(outcome)
+    assert (taken["turns"], taken["tries"] > 0) == (0, True)
+
+
 def test_users_that_are_dismissed_ask_nothing_more(serve: Serve, taken: Counter[str]) -> None:
     """Three cycles: nothing is sent in their quiet parts, and each cycle has what was due in it."""
     outcome = drive(plan(serve(hello).url, cycle=0.4, cycles=3, quiet=0.2))
@@ -313,9 +345,12 @@ def test_a_head_in_between_is_left_to_those_who_know(serve: Serve, taken: Counte
     asked = Counter[bytes]()
 
     async def both(client: Client) -> None:
+        fresh = True
         while True:
             method = (await client.head()).split()[0]
             asked[method] += 1
+            asked[b"late " + method] += not fresh
+            fresh = False
             await client.send(OK if method == b"GET" else OK[:-2])
 
     get, head = ScenarioPlan(name="get", weight=9), ScenarioPlan(name="head", method="HEAD", weight=1)
@@ -324,6 +359,7 @@ def test_a_head_in_between_is_left_to_those_who_know(serve: Serve, taken: Counte
     assert outcome.errors == {}
     for name, method in (("get", b"GET"), ("head", b"HEAD")):
         assert outcome.total("landed", name) <= asked[method] <= outcome.total("sent", name)
+    assert asked[b"late HEAD"] == 0
     assert abs(asked[b"HEAD"] - outcome.total("sent") / 10) <= 8
     assert taken["turns"] > 0
 
