@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from .births import OWN_THREADS
+from .garbage import Search
 from .handles import Handles
 from .headroom import room_for
 from .heap import TRACE_BYTES
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 TOP = 60  # stacks sent by size, and as many by growth
 YOUNG = 1  # the generations below the last
-FREELY = 0.05  # s: a full collection that takes longer is done only when there are more objects than before
+FREELY = 0.05  # s: a full collection that takes longer is done only when there is garbage that would look like growth
 GREW = 1.005  # by how much more: what was made and died meanwhile is some thousandths of a large heap
 TYPES = 200  # types sent by count, and as many by growth
 BASELINE_FLOOR = 512  # bytes: smaller sites count as nothing in the first reading
@@ -43,8 +44,9 @@ class Readings:
         self.main_ident = main_ident
         self.gc = load("gc")
         self.stretches = Stretches()
+        self.search = Search(self.stretches)
         self.living: int | None = None  # objects of the last census
-        self.floor: int | None = None  # the fewest there were since the last full collection
+        self.floor: int | None = None  # the fewest there were since garbage was last collected, or looked for
         self.count_elements = load("_collections")._count_elements
         self.handles = Handles(births)
         self.holders = Holders()
@@ -105,24 +107,43 @@ class Readings:
         return sys.getallocatedblocks() if self.living is None else self.living
 
     def _collect(self, warnings: list[str]) -> int | None:
-        """One full collection; None where it would take long and was not needed, or would take too long.
-
-        It is not needed while there are no more objects than after the last one, or than there ever were since: what
-        is garbage among them does not look like growth then.
-        """
-        stretches, expected = self.stretches, self._expected()
-        if stretches.foreseen("gc_collect", expected) > min(stretches.longest or FREELY, FREELY):
-            stretches.run("gc_young", self.gc.collect, YOUNG)
-            fits = stretches.fits("objects", expected)
-            living = len(stretches.run("objects", self.gc.get_objects)) if fits else expected
-            if not stretches.fits("gc_collect", living):
-                warnings.append(f"garbage {LEFT_OUT}: cycles of it look like growth until Python collects them itself")
+        """One full collection; None where it would take long and was not needed, or would take too long."""
+        expected = self._expected()
+        if self.stretches.foreseen("gc_collect", expected) > min(self.stretches.longest or FREELY, FREELY):
+            if not self._worthwhile(expected, warnings):
                 return None
-            self.floor = living if self.floor is None else min(living, self.floor)
-            if stretches.foreseen("gc_collect", living) > FREELY and living <= self.floor * GREW:
-                return None
-        collected: int = stretches.run("gc_collect", self.gc.collect)
+        collected: int = self.stretches.run("gc_collect", self.gc.collect)
         return collected
+
+    def _worthwhile(self, expected: int, warnings: list[str]) -> bool:
+        """Whether a collection that may take long is to be done, seen after one of the young objects."""
+        stretches = self.stretches
+        stretches.run("gc_young", self.gc.collect, YOUNG)
+        fits = stretches.fits("objects", expected)
+        objects = stretches.run("objects", self.gc.get_objects) if fits else []
+        living = len(objects) or expected
+        if not stretches.fits("gc_collect", living):
+            warnings.append(f"garbage {LEFT_OUT}: cycles of it look like growth until Python collects them itself")
+            return False
+        return stretches.foreseen("gc_collect", living) <= FREELY or self._garbage_grew(objects, living)
+
+    def _garbage_grew(self, objects: list[Any], living: int) -> bool:
+        """Whether some of `objects` are garbage that looks like growth, or may be: all that are `living`, or none.
+
+        There is none while there are no more objects than after the last collection, or than there ever were since.
+        Where there are more it is looked for; and once at the beginning, so that growth is of what was alive then.
+        """
+        before = self.floor
+        if before is not None and living <= before * GREW:
+            self.floor = min(living, before)
+            return False
+        short = objects and self.stretches.foreseen("objects", living) <= FREELY
+        garbage = self.search.among(objects) if short else None
+        if garbage is None:
+            self.floor = living if before is None else before
+            return before is not None
+        self.floor = living - garbage
+        return living > self.floor * GREW
 
     def _count_types(self, warnings: list[str]) -> dict[type, int]:
         """Living gc objects by type: listed at once, counted in slices between which other threads have their turns."""
@@ -181,7 +202,7 @@ class Readings:
         self._begin(request)
         if not self.stretches.fits("objects", self._expected()):
             return {"holders": [], "late": False, "pause_ms": 0.0}
-        tables = (self, self.births, self.handles, self.names, self.server, self.holders, self.stretches)
+        tables = (self, self.births, self.handles, self.names, self.server, self.holders, self.stretches, self.search)
         ours = {id(value) for table in tables for value in (table, vars(table), *vars(table).values())}
         return self.holders.read(request, ours, self.stretches)
 

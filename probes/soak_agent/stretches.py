@@ -70,13 +70,17 @@ class Stretches:
             self.rates[name] = min(rate, self.rates[name]) if name in self.measured else rate
             self.measured.add(name)
 
-    def slices(self, name: str, objects: list[Any], act: Callable[[list[Any]], None]) -> None:
+    def slices(self, name: str, objects: list[Any], act: Callable[[list[Any]], None], size: int = SLICE) -> None:
         """Do `act` with each slice of `objects`, the last first, and let go of it at once; empties `objects`."""
         while objects:
-            self.run(name, _last, objects, act)
-            self.sleep(BREATH)
+            self.run(name, _last, objects, act, size)
+            self.breathe()
+
+    def breathe(self) -> None:
+        """Let the others have their turn."""
+        self.sleep(BREATH)
 
 
-def _last(objects: list[Any], act: Callable[[list[Any]], None]) -> None:
-    act(objects[-SLICE:])
-    del objects[-SLICE:]
+def _last(objects: list[Any], act: Callable[[list[Any]], None], size: int) -> None:
+    act(objects[-size:])
+    del objects[-size:]
