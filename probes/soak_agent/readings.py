@@ -109,9 +109,9 @@ class Readings:
     def _collect(self, warnings: list[str]) -> int | None:
         """One full collection; None where it would take long and was not needed, or would take too long."""
         expected = self._expected()
-        if self.stretches.foreseen("gc_collect", expected) > min(self.stretches.longest or FREELY, FREELY):
-            if not self._worthwhile(expected, warnings):
-                return None
+        long = self.stretches.foreseen("gc_collect", expected) > min(self.stretches.longest or FREELY, FREELY)
+        if long and not self._worthwhile(expected, warnings):
+            return None
         collected: int = self.stretches.run("gc_collect", self.gc.collect)
         return collected
 
@@ -128,7 +128,7 @@ class Readings:
         return stretches.foreseen("gc_collect", living) <= FREELY or self._garbage_grew(objects, living)
 
     def _garbage_grew(self, objects: list[Any], living: int) -> bool:
-        """Whether some of `objects` are garbage that looks like growth, or may be: all that are `living`, or none.
+        """Whether there is garbage that looks like growth, or may be; `objects` are all, or none where that takes long.
 
         There is none while there are no more objects than after the last collection, or than there ever were since.
         Where there are more it is looked for; and once at the beginning, so that growth is of what was alive then.
@@ -137,8 +137,7 @@ class Readings:
         if before is not None and living <= before * GREW:
             self.floor = min(living, before)
             return False
-        short = objects and self.stretches.foreseen("objects", living) <= FREELY
-        garbage = self.search.among(objects) if short else None
+        garbage = self.search.among(objects) if objects else None
         if garbage is None:
             self.floor = living if before is None else before
             return before is not None

@@ -54,6 +54,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     def limit(engine: Engine, now: float) -> float:
         until = alone(engine, now)
         noted["too long"] += until > max(min(engine._schedule[0][0], engine._until), 0)
+        noted["in trouble"] += bool(getattr(engine.pool, "opening", None))
         noted["in trouble"] += until > 0 and engine.accounts.backoff.troubled
         return until
 
@@ -87,6 +88,8 @@ def whole(outcome: Outcome, timeouts: int = 0) -> None:
     assert outcome.histogram("response").counts == outcome.histogram("service").counts
     assert outcome.histogram("response").count == outcome.total("landed") + timeouts
     assert outcome.histogram("lateness").count == 0
+    last = {delta.scenario: delta.in_flight for delta in outcome.deltas}
+    assert set(last.values()) == {0}
 
 
 def test_they_are_counted_as_all_others_are(serve: Serve, taken: Counter[str]) -> None:
@@ -310,21 +313,29 @@ def test_fewer_users_are_fewer_requests_at_once(serve: Serve, taken: Counter[str
     assert taken["turns"] > 0
 
 
-def test_a_body_that_does_not_fit_into_the_socket_goes_out_in_the_end(serve: Serve, taken: Counter[str]) -> None:
-    """Eight MiB each to a server that reads them when it likes."""
+@pytest.mark.parametrize("early", [False, True])
+def test_a_body_that_does_not_fit_into_the_socket_goes_out_in_the_end(
+    serve: Serve, taken: Counter[str], early: bool
+) -> None:
+    """Eight MiB each to a server that reads them when it likes, and answers after that or `early`."""
     size = 8 << 20
+    others: list[bytes] = []
 
     async def reading(client: Client) -> None:
         while True:
-            await client.head()
-            await asyncio.sleep(0.005)
-            assert len(await client.reader.readexactly(size)) == size
-            await client.send(OK)
+            head = await client.head()
+            others.extend([] if head.startswith(b"PUT /large HTTP/1.1\r\n") else [head])
+            for answering in (early, not early):
+                if answering:
+                    await client.send(OK)
+                else:
+                    await asyncio.sleep(0.005)
+                    await client.reader.readexactly(size)
 
     body = ScenarioPlan(method="PUT", path="/large", body=b"x" * size)
     outcome = drive(plan(serve(reading).url, body, users=2), until=landed(12))
     whole(outcome)
-    assert outcome.errors == {}
+    assert (outcome.errors, others) == ({}, [])
     assert taken["turns"] > 0
 
 
