@@ -336,7 +336,7 @@ def test_a_body_that_does_not_fit_into_the_socket_goes_out_in_the_end(
     outcome = drive(plan(serve(reading).url, body, users=2), until=landed(12))
     whole(outcome)
     assert (outcome.errors, others) == ({}, [])
-    assert taken["turns"] > 0
+    assert early or taken["turns"] > 0
 
 
 def test_weights_and_faults_are_kept(serve: Serve, taken: Counter[str]) -> None:
