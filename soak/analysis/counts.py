@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from soak.analysis.distributions import chi2_quantile, gamma_cdf, poisson_bounds, poisson_low
+from soak.analysis.distributions import binomial_cdf, chi2_quantile, gamma_cdf, poisson_bounds, poisson_low
 from soak.analysis.thresholds import THRESHOLDS as T
 from soak.analysis.trimming import Points, Trimmed
 
@@ -76,12 +76,8 @@ def slowed(trimmed: Trimmed, limit: float) -> bool:
     """
     steps = increments(trimmed.points)
     half = steps.size // 2
-    late, all_of_them = float(steps[-half:].sum()), int(steps.sum())
-    share = half / steps.size
-    chance = sum(
-        math.comb(all_of_them, i) * share**i * (1.0 - share) ** (all_of_them - i) for i in range(int(late) + 1)
-    )
-    return chance <= T.scatter_level and late / half < limit
+    late, all_of_them = int(steps[-half:].sum()), int(steps.sum())
+    return binomial_cdf(late, all_of_them, half / steps.size) <= T.scatter_level and late / half < limit
 
 
 def increments(points: Points) -> Floats:

@@ -1,4 +1,4 @@
-"""Quantiles of Student's t and of the Poisson mean, without scipy (its import alone costs 98 MB).
+"""Quantiles of Student's t and of the Poisson mean, chances of a coin, without scipy (its import alone costs 98 MB).
 
 The incomplete beta and gamma functions are evaluated by the continued fractions and series of Press et al.,
 Numerical Recipes, 3rd edition, sections 6.2 and 6.4; quantiles by bisection, which needs no derivative and cannot
@@ -132,3 +132,23 @@ def poisson_low(events: float, p: float) -> float:
 def chi2_quantile(p: float, v: float) -> float:
     """The p quantile of chi-squared with v > 0 degrees of freedom."""
     return 2.0 * _bisect(lambda x: gamma_cdf(0.5 * v, x), p, 0.0, 10.0 * (v + 10.0))
+
+
+def binomial_cdf(k: int, n: int, p: float) -> float:
+    """P(X <= k) where X counts the successes of n trials, each with probability 0 < p < 1; for any n.
+
+    The terms are added from k downwards, where they only fall, until they no longer matter: some multiple of sqrt(n)
+    of them. The first is taken from logarithms, since the coefficients leave the range of a float from n = 1030 on.
+    """
+    if k < 0 or k >= n:
+        return 0.0 if k < 0 else 1.0
+    if k > n * p:
+        return 1.0 - binomial_cdf(n - k - 1, n, 1.0 - p)
+    log_ways = math.lgamma(n + 1.0) - math.lgamma(k + 1.0) - math.lgamma(n - k + 1.0)
+    term = total = math.exp(log_ways + k * math.log(p) + (n - k) * math.log1p(-p))
+    for i in range(k, 0, -1):
+        term *= i * (1.0 - p) / ((n - i + 1) * p)
+        total += term
+        if term <= total * 1e-16:
+            break
+    return total

@@ -130,6 +130,21 @@ def test_one_lost_descriptor_per_cycle_is_a_leak():
     assert v.growth_per_hour == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("each", [140, 150, 10_000, 10_000_000])
+def test_handles_lost_by_the_thousand_are_a_leak(each):
+    """One for each request adds up: 1,030 and more are as good a leak as seven."""
+    v = judge(*counts([each] * 8), HOUR, 0.5, kind="count")
+    assert v.verdict == "leak"
+    assert v.growth_per_hour == pytest.approx(each)
+
+
+def test_thousands_that_come_ever_slower_are_not():
+    """Above the limit on the whole, but fewer in the second half than chance has it, and below the limit there."""
+    v = judge(*counts([0, 1040, 1040, 1040, 1000, 960, 960, 960]), HOUR, 970.0, kind="count")
+    assert v.verdict == "inconclusive"
+    assert "still_slowing" in v.warnings
+
+
 def test_no_event_in_seven_hours_is_clean_and_in_five_is_not():
     """Zero events bound the rate by 3.0/span: 3.0/7 h = 0.43 is below 0.5/h, 3.0/5 h = 0.6 is not."""
     assert judge(*counts([0] * 8), HOUR, 0.5, kind="count").verdict == "clean"
