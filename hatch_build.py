@@ -17,7 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("probes/soak_heap")
 LOAD = Path("soak/load")
-LOOPS = ("burst.c", "turns.c")
+LOOPS, LOOPS_LIBRARY = ("burst.c", "turns.c"), "_compiled.so"
 
 
 class HeapSamplerBuild(BuildHookInterface[Any]):
@@ -30,14 +30,20 @@ class HeapSamplerBuild(BuildHookInterface[Any]):
             return
         build = runpy.run_path(str(Path(self.root) / FOLDER / "build.py"))
         load = Path(self.root) / LOAD
-        loops = [load / source for source in LOOPS]
-        why = build["compile_library"]() or build["compile_shared"](loops, load / "_compiled.so")
-        if why and wanted == "1":
-            raise RuntimeError(f"the heap sampler could not be built: {why}")
-        if why:
-            self.app.display_warning(f"soak is installed without its heap sampler: {why}")
+        loops = build["compile_shared"]([load / source for source in LOOPS], load / LOOPS_LIBRARY)
+        sampler = [FOLDER / build[library].name for library in ("LIBRARY", "PRELOAD")]
+        parts = {
+            "its heap sampler": (build["compile_library"](), sampler),
+            "the compiled loops of its load": (loops, [LOAD / LOOPS_LIBRARY]),
+        }
+        for part, (why, made) in parts.items():
+            if why and wanted == "1":
+                raise RuntimeError(f"soak cannot be built with {part}: {why}")
+            if why:
+                self.app.display_warning(f"soak is installed without {part}: {why}")
+            else:
+                build_data["artifacts"] += [f"/{path}" for path in made]
+        if not build_data["artifacts"]:
             return
-        build_data["artifacts"].append(f"/{LOAD}/_compiled.so")
-        build_data["artifacts"] += [f"/{FOLDER / build[library].name}" for library in ("LIBRARY", "PRELOAD")]
         build_data["pure_python"] = False  # the same for every Python: only the platform goes into the tag
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"

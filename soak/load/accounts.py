@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from soak.load.backoff import BackOff
+from soak.load.http1 import NO_SOCKET
 from soak.load.tally import NOTED
 
 if TYPE_CHECKING:
@@ -136,7 +137,10 @@ class Accounts:
         tally.error(kind)
         if kind == "timeout" and not job.answered:
             tally.took(now - job.intended, now - job.fired)
-        self.backoff.failed(now, kind, hard=kind == "refused")
+        if kind == NO_SOCKET:  # says nothing about the target
+            self.backoff.gave_up()
+        else:
+            self.backoff.failed(now, kind, hard=kind == "refused")
         if kind in ("refused", "connection"):
             self._unreachable()
         self.end(job, False)

@@ -73,8 +73,9 @@ class Burst:
         pool = self._engine.pool
         if self._run is None or not isinstance(pool, Pool) or pool.gather is None:
             return first
-        burst, idle = self._burst, pool.idle[-MOST_IDLE:]
-        if not idle or any(connection.gather is None for connection in idle):  # one that is read by itself
+        places = min(MOST_IDLE, self._engine.most_in_flight - self._engine.accounts.in_flight)
+        burst, idle = self._burst, pool.idle[-places:] if places > 0 else []
+        if not all(connection.free for connection in idle) or not idle:
             return first
         connections = {connection.fd: connection for connection in idle}
         self._idle[: len(idle)] = array("i", connections)
@@ -82,7 +83,7 @@ class Burst:
         self._taken[first:end] = array("q", bytes(8 * (end - first)))
         burst.idle_count = len(idle)
         following: int = self._run(ctypes.byref(burst), first, end)
-        pool.idle[-MOST_IDLE:] = [connections[fd] for fd in self._idle[: burst.idle_count]]
+        pool.idle[-len(idle) :] = [connections[fd] for fd in self._idle[: burst.idle_count]]
         self._account(pool, connections, first, following)
         return following
 

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from soak.load.pool import Request
 
 LIBRARY = Path(__file__).with_name("_compiled.so")
+ABI = 1  # of quick.h: what is compiled may be older than this
 LONG = ctypes.c_int64
 INT = ctypes.c_int32
 AT = ctypes.c_void_p
 
 
 def library() -> ctypes.CDLL | None:
-    """What was compiled; None where it was not, or cannot be loaded here."""
+    """What was compiled; None where it was not, cannot be loaded here, or was compiled of another version."""
     try:
-        return ctypes.CDLL(str(LIBRARY))
-    except OSError:
+        found = ctypes.CDLL(str(LIBRARY))
+        return found if ctypes.c_int.in_dll(found, "soak_load_abi").value == ABI else None
+    except (OSError, ValueError):  # ValueError: there is no such number in it
         return None
 
 
@@ -38,10 +40,8 @@ class _Request(ctypes.Structure):
 class Table:
     """`struct request` of each scenario; None where more is to be done than to send it."""
 
-    def __init__(self, requests: Sequence[Request | None], *, good: bool = False) -> None:
-        """`good`: only answers that are as the scenario expects them are known."""
+    def __init__(self, requests: Sequence[Request | None]) -> None:
         self._requests = requests
-        self._good = good
         self._known = (_Request * len(requests))()
         self.address = ctypes.addressof(self._known)
         for known, request in zip(self._known, requests, strict=True):
@@ -49,11 +49,10 @@ class Table:
                 known.data, known.length = request.data, len(request.data)
 
     def look_at_answers(self) -> None:
-        """Have the latest answer to each request at hand: one like it needs no parser."""
+        """Have the latest answer to each request at hand, if it was a good one: another one like it needs no parser."""
         for known, request in zip(self._known, self._requests, strict=True):
             if request is not None:
                 heads = request.heads
                 known.head, known.head_length = heads.head, len(heads.head)
                 status, kept, _ = heads.answer
-                usual = kept and (not self._good or request.scenario.accepts(status))
-                known.size = heads.size if usual else -1
+                known.size = heads.size if kept and request.scenario.accepts(status) else -1

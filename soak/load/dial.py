@@ -53,7 +53,11 @@ class Dialler:
         tls = self._contexts[connection.alpn]
         error: Exception = OSError(errno.EHOSTUNREACH, "the host has no address")
         for family, address in self._addresses:
-            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+            except OSError as problem:  # no descriptor is left
+                error = problem
+                continue
             try:
                 await _connected(loop, sock, address, receive_buffer)
                 if tls is not None:

@@ -226,7 +226,8 @@ class Engine:
         self.pool.rest(close=self.plan.connections == "close-in-quiet")
 
     def _sweep(self) -> None:
-        self._collect()
+        if self.pool.gather is not None:
+            self.pool.gather.collect_all()  # before anything is called late: after a stall that is a lot
         self.pool.sweep(self.now())
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 

@@ -100,6 +100,12 @@ class Gather:
             self._since = now
         return len(events)
 
+    def collect_all(self) -> None:
+        """Read all that has arrived; what comes meanwhile may be left for the next time."""
+        for _ in range(len(self._readers) // MOST + 1):
+            if self.collect() < MOST:
+                break
+
     def check(self, now: float) -> None:
         """Look at the distance of the two clocks, every few milliseconds; `now` is CLOCK_MONOTONIC."""
         if now >= self._check:

@@ -6,6 +6,7 @@ that it sends can raise out of here, keep the connection busy for ever or make i
 
 from __future__ import annotations
 
+import errno
 import re
 import ssl
 from typing import Any
@@ -15,6 +16,9 @@ import httptools
 from soak.load.peer import Peer
 
 MAX_HEAD = 256 * 1024  # of a response's status line and headers; servers' own limits are 8 to 64 KiB
+
+NO_SOCKET = "no_socket"  # the generator itself had no descriptor, port or memory left for a connection
+_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
 
 _FRAMED = re.compile(rb"\r?\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 _RETRY_AFTER = re.compile(rb"\r?\nretry-after[ \t]*:[ \t]*(\d{1,9})[ \t]*\r?\n", re.IGNORECASE)
@@ -28,6 +32,8 @@ def failure_of(error: BaseException | None) -> str:
         return "refused"
     if isinstance(error, ssl.SSLError):
         return "tls"
+    if isinstance(error, OSError) and error.errno in _OURS:
+        return NO_SOCKET
     if isinstance(error, ConnectionResetError | BrokenPipeError | ConnectionAbortedError):
         return "reset"
     return "connection"

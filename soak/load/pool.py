@@ -54,9 +54,14 @@ class PooledConnection(Http1):
         self.deadline = 0.0
 
     @property
+    def free(self) -> bool:
+        """All that was written has gone out, and what comes is read together with others."""
+        return self.gather is not None and not self._out
+
+    @property
     def waits(self) -> bool:
-        """Its request has gone out, together with others its answer is waited for, and nothing of it has come."""
-        return self.job is not None and self.gather is not None and not (self.answered or self._out)
+        """Its request has gone out, and nothing of the answer has come."""
+        return self.job is not None and self.free and not self.answered
 
     def opened(self) -> None:
         """Send the request that the connection was opened for."""
@@ -95,7 +100,8 @@ class PooledConnection(Http1):
         if job is None:  # an answer that nobody asked for: what else comes on this connection cannot be trusted
             self.broke("malformed")
             return
-        answer = (self.status, self.keep_alive, self.retry_after if self.status in PUSH_BACK else None)
+        kept = self.keep_alive and not self.bodyless  # only HEADs could be sent on it, and those have their own
+        answer = (self.status, kept, self.retry_after if self.status in PUSH_BACK else None)
         if not (self.surplus or self.bodyless):
             self.request.heads.learn(self.head, answer)
         self.expect()

@@ -6,6 +6,9 @@
 #define SECOND 1000000000LL
 #define API __attribute__((visibility("default")))
 
+/* Of all structures here, in burst.c and in turns.c; compiled.py knows the same number. One more with each change. */
+#define ABI 1
+
 struct request { /* what to send, and what the answer to it looks like */
     const char *data;
     const char *head; /* the answer begins like this */

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from soak.load.http1 import Http1
+from soak.load.http1 import NO_SOCKET, Http1
 
 if TYPE_CHECKING:
     from soak.load.dial import Dialler
@@ -25,6 +25,7 @@ _ERRORS: dict[str, type[httpx.TransportError]] = {
     "refused": httpx.ConnectError,
     "connection": httpx.ConnectError,
     "tls": httpx.ConnectError,
+    NO_SOCKET: httpx.ConnectError,
     "reset": httpx.ReadError,
     "closed": httpx.RemoteProtocolError,
     "malformed": httpx.RemoteProtocolError,

@@ -14,6 +14,8 @@
 #define MOST 64 /* answers taken between two looks at the clock */
 #define TICK 1000000LL /* epoll waits in milliseconds */
 
+API const int soak_load_abi = ABI;
+
 struct turns {
     /* Of each turn: what is sent (-1: not by us); the request that was answered before, and how long that took */
     const int32_t *next;

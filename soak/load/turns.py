@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 AHEAD = 1024  # turns at most until they are counted, and the event loop has its own
 LEAST_S = 0.002  # for less it is not worth it: epoll counts in milliseconds
-POOR = 3  # so many times in a row it ended before each user had a turn:
-PAUSE_S = 0.1  # then nothing is tried for so long
+ENOUGH = 32  # turns, and one of each user, make up for the tables
+POOR = 3  # so many times in a row there were not enough:
+PAUSE_S = 1.0  # then nothing is tried for so long
 
 
 class _Turns(ctypes.Structure):
@@ -50,7 +51,7 @@ class Turns:
         requests = [runner.request if isinstance(runner, HttpRunner) else None for runner in engine.runners]
         self._requests = [None if one is None or one.bodyless or one.scenario.max_s else one for one in requests]
         self._run = None if not any(self._requests) or (found := library()) is None else found.soak_turns
-        self._table = Table(self._requests, good=True)
+        self._table = Table(self._requests)
         self._next, self._landed = (array("i", bytes(4 * AHEAD)) for _ in range(2))
         self._took = array("q", bytes(8 * AHEAD))
         self._buffer = ctypes.create_string_buffer(READ_SIZE)
@@ -147,7 +148,6 @@ class Turns:
 
     def _rate(self, taken: int, users: int) -> None:
         """Where it hardly ever goes well, do without."""
-        ended = self._turns.stranger or self._turns.odd_fd >= 0
-        self._poor = self._poor + 1 if ended and taken < users else 0
+        self._poor = self._poor + 1 if taken < max(ENOUGH, users) else 0
         if self._poor >= POOR:
             self._resume = self._engine.now() + PAUSE_S

@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 import traceback
-from pathlib import Path
 from typing import Any
 
 from soak.load.engine import Engine
@@ -37,6 +36,7 @@ class Reporter:
         self._fd = fd
         self._rest = b""
         self._cpu = 0.0
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY)  # now: the load may take all descriptors there are
         os.set_blocking(fd, False)
 
     def report(self) -> None:
@@ -50,7 +50,7 @@ class Reporter:
             deltas = [LoadDelta(now, now, self._engine.cycle(now), self._engine.plan.scenarios[0].name)]
         cpu = time.process_time()
         deltas[0].worker_cpu_s, self._cpu = cpu - self._cpu, cpu
-        deltas[0].worker_rss = resident_bytes()
+        deltas[0].worker_rss = self._resident_bytes()
         for delta in deltas:
             delta.worker = self._engine.worker
         self._rest = pack(deltas)
@@ -63,6 +63,9 @@ class Reporter:
         except BlockingIOError:
             pass
 
+    def _resident_bytes(self) -> int:
+        return int(os.pread(self._statm, 128, 0).split()[1]) * resource.getpagesize()
+
     async def last(self) -> None:
         """The final report: tries for as long as a parent that has not gone may need to look at its pipe."""
         for _ in range(int(LAST_S / LAST_EVERY_S)):
@@ -70,11 +73,6 @@ class Reporter:
             if not self._rest:
                 return
             await asyncio.sleep(LAST_EVERY_S)
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process."""
-    return int(Path("/proc/self/statm").read_bytes().split()[1]) * resource.getpagesize()
 
 
 async def _work(order: Order, deltas: int) -> None:

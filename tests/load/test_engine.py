@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from soak.load import LoadPlan, ScenarioPlan
+from soak.load import LoadGenerator, LoadPlan, ScenarioPlan
 from soak.load.engine import Engine
+from soak.load.histogram import bucket_of
 from tests.common import PATIENCE_S, free_port
 from tests.load.clock import LeapingClock
-from tests.load.conftest import Client, Outcome, WireServer, certificate, drive, hello
+from tests.load.conftest import Client, Outcome, WireServer, certificate, drive, hello, run, soon
 
 Serve = Callable[..., WireServer]
 
@@ -291,3 +293,55 @@ def test_tls_is_spoken(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyP
     outcome = drive(plan(url, ScenarioPlan(count=10, faults={"abandon": 0.2})))
     assert outcome.counts("errors") == {}
     assert outcome.total("landed") + sum(outcome.counts("faulted").values()) == 10
+
+
+def test_a_connection_of_a_head_is_not_used_again(serve: Serve) -> None:
+    """A 204 ends with its head: its connection goes, and a GET that follows is not over before its body is."""
+    at_once: list[int] = []
+    here: set[int] = set()
+
+    async def both(client: Client) -> None:
+        here.add(client.number)
+        try:
+            while True:
+                head = await client.head()
+                at_once.append(len(here))
+                if head.startswith(b"HEAD"):
+                    await client.send(b"HTTP/1.1 204 Nothing\r\n\r\n")
+                    continue
+                await client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+                await asyncio.sleep(0.05)
+                await client.send(b"ok")
+        finally:
+            here.discard(client.number)
+
+    head, get = ScenarioPlan(name="head", method="HEAD", weight=1), ScenarioPlan(name="get", weight=1)
+    wanted = LoadPlan(serve(both).url, (head, get), "constant", 1.2, 1, 0.2, high=60.0, timeout=PATIENCE_S)
+    outcome = drive(wanted)
+    assert outcome.errors == {}
+    assert outcome.total("landed", "head") == outcome.total("sent", "head") > 0
+    body = outcome.histogram("service", "get")
+    assert body.count and min(body.counts) >= bucket_of(49_000)
+    assert at_once[-1] < outcome.total("sent", "head")
+
+
+def test_a_generator_without_descriptors_says_so(serve: Serve) -> None:
+    """Fewer than are needed: the requests that found none are named, and the target is not called unreachable."""
+
+    async def slow(client: Client) -> None:
+        while True:
+            await client.head()
+            await asyncio.sleep(1.0)
+            await client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    def confine(generator: LoadGenerator, now: float) -> None:
+        for pid in generator.pids:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (40, 40))
+
+    def over(so_far: Outcome) -> bool:
+        return so_far.total("landed") + sum(so_far.errors.values()) >= 100
+
+    outcome = run(soon(serve(slow).url, 100, max_in_flight=200), until=over, during=confine)
+    assert set(outcome.errors) == {"no_socket"}
+    assert outcome.total("landed") + outcome.errors["no_socket"] == outcome.total("sent") == outcome.total("due") == 100
+    assert not [outage for delta in outcome.deltas for outage in delta.outages + delta.gaps]

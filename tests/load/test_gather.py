@@ -299,3 +299,24 @@ def test_streams_in_quick_succession_are_read_together(pairs: Pairs) -> None:
         together.close()
 
     uvloop.run(go())
+
+
+@pytest.mark.parametrize("kind", [Gather, Prompt])
+def test_all_that_waits_is_read_before_anything_is_called_late(
+    pairs: Callable[[], tuple[socket.socket, socket.socket]], kind: type[Gather]
+) -> None:
+    """More sockets than are read in one go: after a stall of ours all of them have their answer."""
+
+    async def go() -> list[Ear]:
+        together, ears = kind(), []
+        for _ in range(2 * MOST + 10):
+            ours, theirs = pairs()
+            ears.append(Ear(together))
+            ears[-1].adopt(ours, asyncio.get_running_loop())
+            theirs.sendall(b"answer")
+        together.collect_all()
+        together.close()
+        return ears
+
+    ears = asyncio.run(go())
+    assert [[data for data, _ in ear.heard] for ear in ears] == [[b"answer"]] * len(ears)

@@ -235,6 +235,36 @@ def test_what_is_full_drops_and_slow_answers_overtake_each_other(serve: Serve, s
     assert outcome.total("landed") == outcome.total("sent") >= 3
 
 
+def test_a_burst_keeps_to_the_places_that_are_left(serve: Serve, sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty idle connections, and room for two requests at a time: no more are under way, however slow the answers."""
+    most = [0]
+    asked, run = Counter[int](), Burst.run
+
+    async def slow(client: Client) -> None:
+        while True:
+            await client.head()
+            asked[0] += 1
+            while asked[0] < 20:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.05 if asked[0] > 20 else 0)
+            await client.send(OK)
+
+    def noting(burst: Burst, first: int, end: int) -> int:
+        engine = burst._engine
+        if len(getattr(engine.pool, "idle", [])) >= 20:
+            engine.most_in_flight = 2
+        following = run(burst, first, end)
+        if engine.most_in_flight == 2:
+            most[0] = max(most[0], engine.accounts.in_flight)
+        return following
+
+    monkeypatch.setattr(Burst, "run", noting)
+    outcome = drive(plan(serve(slow).url))
+    whole(outcome)
+    assert outcome.errors == {}
+    assert 0 < most[0] <= 2
+
+
 def test_of_many_connections_some_are_used_and_none_is_lost(serve: Serve, sent: Sent) -> None:
     """Nobody is answered before the 45th has asked: more connections than a burst takes, and all stay what they are."""
     asked, enough = Counter[int](), 45

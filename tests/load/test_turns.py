@@ -9,16 +9,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from types import MethodType
 from typing import Any
 
 import pytest
 
-from soak.load import LoadPlan, ScenarioPlan, profiles, turns, users
+from soak.load import LoadPlan, ScenarioPlan, compiled, profiles, turns, users
 from soak.load.accounts import Accounts
 from soak.load.backoff import SOFT_FAILURES
 from soak.load.compiled import LIBRARY
 from soak.load.engine import Engine
-from soak.load.gather import POSSIBLE
+from soak.load.gather import POSSIBLE, Prompt
 from soak.load.histogram import bucket_of
 from soak.load.profiles import Named
 from soak.load.tally import Tally
@@ -62,6 +63,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     monkeypatch.setattr(Accounts, "turned", count)
     monkeypatch.setattr(Turns, "run", look)
     monkeypatch.setattr(turns, "LEAST_S", 0.0)
+    monkeypatch.setattr(turns, "ENOUGH", 0)
     yield noted
     assert (noted["too long"], noted["in trouble"], noted["lost"]) == (0, 0, 0)
 
@@ -416,12 +418,16 @@ def test_a_user_that_waits_for_ever_is_not_forgotten(serve: Serve, taken: Counte
     assert taken["turns"] > 0
 
 
-def test_where_it_never_goes_well_it_is_hardly_tried(serve: Serve, taken: Counter[str]) -> None:
-    """Chunks only: a few tries in a row, then one in a tenth of a second."""
+def test_where_it_never_goes_well_it_is_hardly_tried(
+    serve: Serve, taken: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks only: some tries in a row, then one in a while."""
+    monkeypatch.setattr(turns, "PAUSE_S", 0.3)
 
     async def chunks(client: Client) -> None:
         while True:
             await client.head()
+            await asyncio.sleep(0.001)
             await client.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
 
     resumed: list[float] = []
@@ -431,12 +437,33 @@ def test_where_it_never_goes_well_it_is_hardly_tried(serve: Serve, taken: Counte
         rate(some, *counts)
         resumed.append(some._resume)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with monkeypatch.context() as patch:
         patch.setattr(Turns, "_rate", noting)
-        outcome = drive(plan(serve(chunks).url), until=landed(MANY))
+        outcome = drive(plan(serve(chunks).url), until=lambda _: len(resumed) > 5)
     whole(outcome)
     assert (outcome.errors, taken["turns"]) == ({}, 0)
     assert all(later - sooner >= turns.PAUSE_S for sooner, later in pairwise(resumed[2:]))
+
+
+@pytest.mark.parametrize(("users", "enough"), [(4, turns.ENOUGH), (1000, 1000)])
+def test_fewer_turns_than_there_are_users_are_too_few(users: int, enough: int) -> None:
+    """Many users, of whom some are answered in a tenth of a second: the tables would cost more than they save."""
+    engine = Engine(plan("http://127.0.0.1:1"), 0.0)
+    engine._plan_events()
+    assert isinstance(engine.pool.gather, Prompt) and isinstance(engine.pool.gather.turns, MethodType)
+    some: Any = engine.pool.gather.turns.__self__
+    for count, tried in ((enough - 1, True), (enough - 1, True), (enough, True), *[(enough - 1, True)] * 2):
+        some._rate(count, users)
+        assert (some._resume == 0.0) is tried
+    some._rate(enough - 1, users)
+    assert some._resume > engine.now()
+
+
+def test_what_was_compiled_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editable install whose sources have gone on: the structures may differ."""
+    assert compiled.library() is not None
+    monkeypatch.setattr(compiled, "ABI", compiled.ABI + 1)
+    assert compiled.library() is None
 
 
 def test_a_stranger_among_the_connections_is_heard(serve: Serve, taken: Counter[str]) -> None:
