@@ -79,7 +79,7 @@ class Summary:
     cycle: int
     count: int
     in_trough: int
-    interval: float  # seconds, median; 0 with a single sample
+    interval: float  # seconds, median under load; 0 with a single sample
     value: float
     halves: tuple[float, float]
     last_t: float
@@ -95,12 +95,14 @@ def summarise(
     value = quantile(values, T.floor_quantile)
     split = int(np.searchsorted(times, start + 0.5 * cycle_seconds))
     halves = [quantile(p, T.floor_quantile) if p.size else value for p in (values[:split], values[split:])]
-    in_trough = times.size - int(np.searchsorted(times, start + trough * cycle_seconds))
+    under_load = int(np.searchsorted(times, start + trough * cycle_seconds))
+    # What is dear to read comes seldom under load and often in the trough: that says nothing about what was due.
+    interval = typical_interval(times[:under_load] if under_load > 1 else times)
     return Summary(
         cycle,
         int(times.size),
-        in_trough,
-        typical_interval(times),
+        int(times.size) - under_load,
+        interval,
         value,
         (halves[0], halves[1]),
         float(times[-1]),

@@ -102,6 +102,16 @@ def test_a_gap_of_the_daemon_is_not_a_restart():
     assert "gaps" in v.warnings
 
 
+def test_what_is_read_seldom_under_load_and_often_in_the_trough_has_no_gaps():
+    """So are the sockets of a process with thousands of them: every 7 s, and four times a second when all is quiet."""
+    moments = np.concatenate([np.arange(0.0, 25.5, 7.0), np.arange(25.5, 30.0, 0.25)])
+    t = np.concatenate([30.0 * cycle + moments for cycle in range(8)])
+    for rate, expected in ((140.0, "leak"), (0.0, "clean")):
+        v = judge(t, np.round(300.0 + rate * t / 30.0), 30.0, 60.0, kind="count")
+        assert v.verdict == expected
+        assert "gaps" not in v.warnings
+
+
 def test_two_cycles_decide_nothing():
     """Fewer than three usable cycles: inconclusive, no number, and how many more it takes."""
     v = judge(*series(20 * MB, cycles=2), HOUR, MB)
