@@ -10,7 +10,7 @@ import numpy as np
 
 from soak.analysis import walking_errors
 from soak.report.inputs import Floats
-from soak.report.owner import APPLICATION, STANDARD, Frame, Owners, is_agent
+from soak.report.owner import APPLICATION, STANDARD, Frame, Owners, called, is_agent
 
 
 class Point(Protocol):
@@ -63,13 +63,16 @@ class Grouping:
         """The site of a stack; None for the agent's own.
 
         An allocation inside the standard library belongs to whoever called it: json's decoder is nobody's leak. In
-        the application every line is a site; in a dependency a function is one, for nobody changes its lines.
+        the application every line is a site; in a dependency a function is one, for nobody changes its lines. What an
+        event loop does by itself, such as to take a connection, is one site.
         """
         if not stack or is_agent(stack[-1]):
             return None
-        likely = self.owners.likely(list(stack))
-        in_standard = self.owners.of(stack[-1][0]) == STANDARD
-        frame, owner = likely if likely and in_standard else (stack[-1], self.owners.of(stack[-1][0]))
+        frame, owner = stack[-1], self.owners.of(stack[-1][0])
+        if owner == STANDARD:
+            inner = called(stack)
+            alone = inner[0] if inner and len(inner) < len(stack) else frame
+            frame, owner = self.owners.likely(list(stack)) or (alone, owner)
         key = frame if owner == APPLICATION else (frame[0], frame[2])
         if key not in self.groups:
             size = self.times.size

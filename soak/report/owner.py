@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,32 @@ _AGENT = re.compile(r"/soak_(?:agent|heap)(?:/|\.|$)|^<soak")
 MOST_OF_RECORD = 200_000  # characters: the modules stand near the beginning, lists of data files may be endless
 DEEPEST = 3  # folders by which distributions that share a module are told apart: google/cloud/storage
 _UNKNOWN = {"", "<unknown>", "<string>", "?"}
+
+
+_EVENTS = "/asyncio/events.py"  # its Handle._run calls back whatever an asyncio loop has to run
+
+
+def called(stack: Sequence[Frame]) -> list[Frame]:
+    """`stack` without the frames that only run an event loop: they call everybody, and nothing is their doing.
+
+    They reach from Handle._run outwards to where the task was made, which the agent knows of handles, or to the end.
+    """
+    kept: list[Frame] = []
+    looping = False
+    for frame in reversed(stack):
+        file, _, function = frame
+        if file.endswith(_EVENTS) and function.endswith("_run"):
+            looping = True
+        elif looping and function.endswith("create_task"):
+            looping = False
+        if not looping:
+            kept.append(frame)
+    return kept[::-1]
+
+
+def is_standard(file: str) -> bool:
+    """Whether a file is the standard library's, by its path alone."""
+    return not _PACKAGES.match(file) and bool(_STDLIB.search(file))
 
 
 def _canonical(name: str) -> str:
@@ -52,9 +79,9 @@ class Owners:
     def likely(self, stack: list[Frame]) -> tuple[Frame, str] | None:
         """The frame a person can change and its owner: walked outwards past the standard library (innermost is last).
 
-        None when the stack holds nothing but the standard library.
+        None when nothing but the standard library and a running event loop are in the stack.
         """
-        for frame in reversed(stack):
+        for frame in reversed(called(stack)):
             owner = self.of(frame[0])
             if owner != STANDARD:
                 return frame, owner
@@ -62,7 +89,7 @@ class Owners:
 
     def application(self, stack: list[Frame]) -> Frame | None:
         """The innermost frame of the application itself."""
-        return next((frame for frame in reversed(stack) if self.of(frame[0]) == APPLICATION), None)
+        return next((frame for frame in reversed(called(stack)) if self.of(frame[0]) == APPLICATION), None)
 
     def _within_cwd(self, file: str) -> bool:
         return self.cwd is not None and Path(file).is_relative_to(self.cwd)

@@ -15,7 +15,7 @@ from soak.report.code import CodeLines
 from soak.report.fingerprint import fingerprint, place
 from soak.report.grouping import Group, Grouping
 from soak.report.inputs import Floats, RunData
-from soak.report.owner import APPLICATION, STANDARD, Frame, Owners, is_agent
+from soak.report.owner import APPLICATION, STANDARD, Frame, Owners, called, is_agent
 
 MOST_SITES = 20  # of a finding; a person reads three
 MOST_FRAMES = 30  # of a traceback: the innermost
@@ -97,8 +97,10 @@ class Attributor:
         growing.sort(key=lambda result: (not sure(result), -self._guilt(groups[result.key], result)))
         sites = [self.site(groups[result.key], result, grouping.times) for result in growing[:MOST_SITES]]
         explained = sum(result.share for result in growing if sure(result))
-        stacks = [(self._from_application(s), g) for s, g in _growth_of_stacks(groups, grouping.times)]
-        return Attribution(sites, min(1.0, max(0.0, 1.0 - explained)), self._trunk(stacks), self._tree(stacks))
+        growths = _growth_of_stacks(groups, grouping.times)
+        trunk = self._trunk([(self._from_application(tuple(called(stack))), growth) for stack, growth in growths])
+        tree = self._tree([(self._from_application(stack), growth) for stack, growth in growths])
+        return Attribution(sites, min(1.0, max(0.0, 1.0 - explained)), trunk, tree)
 
     def _guilt(self, group: Group, result: SiteResult) -> float:
         """What sites are listed by: growth less three errors, and half of it where the frame alone tells little.

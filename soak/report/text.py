@@ -11,14 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from soak.report.observer_text import agent_notes, observer_line
+from soak.report.owner import Frame, called, is_standard
 from soak.report.service_text import service_lines
 from soak.report.units import amount, duration, interval, plural, rate, share, short
-from soak.report.words import LIMIT_NAMES, TITLES, frame_name, meaning, plain, site_name
+from soak.report.words import LIMIT_NAMES, SPREAD_BELOW, TITLES, frame_name, meaning, plain, site_name
 
 COLOURS = {"leak": "bold red", "failed": "bold red", "error": "bold magenta", "inconclusive": "bold yellow"}
 CLEAN = "bold green"
 SITES_SHOWN = 5
-SPREAD_BELOW = 0.6  # of the growth at the first site: then the way there tells more than the places
 TRUNK_SHOWN = 3
 LEAST_SHARE = 0.01  # of the growth: less is not shown unasked
 RETAINERS_SHOWN = 3  # functions that fill one container
@@ -163,20 +163,37 @@ def _site_facts(site: dict[str, Any], unit: str) -> list[str]:
     if callers:
         shown = callers[::-1][:CALLERS_SHOWN]
         lines += [f"called from {caller}" for caller in shown]
-        application = site.get("application")
-        name = frame_name(application) if application else None
-        if name and name in callers and name not in shown:
-            lines.append(f"      … from {name}")
+        further = _further(site, callers)
+        if further and further in callers and further not in shown:
+            lines.append(f"      … from {further}")
     elif site["partial"]:
         lines.append("callers unknown: one frame was recorded")
     return lines
 
 
 def callers_of(site: dict[str, Any]) -> list[str]:
-    """The frames that lead to the one a site is named by, outermost first."""
-    names = [frame_name(frame) for frame in site["traceback"]]
-    named = frame_name(site["likely"]) if site.get("likely") else names[-1]
-    return names[: len(names) - 1 - names[::-1].index(named)] if named in names else names[:-1]
+    """The frames that lead to the one a site is named by, outermost first, without an event loop's.
+
+    Those of the standard library stand there only where there are no others.
+    """
+    shorts = {frame["file"]: frame["short"] for frame in site["traceback"]}
+    stack = called([_key(frame) for frame in site["traceback"]])
+    named = _key(site.get("likely") or site["traceback"][-1])
+    callers = stack[: len(stack) - 1 - stack[::-1].index(named)] if named in stack else stack[:-1]
+    telling = [frame for frame in callers if not is_standard(frame[0])]
+    return [f"{shorts[file]}:{line} {function}" for file, line, function in telling or callers]
+
+
+def _key(frame: dict[str, Any]) -> Frame:
+    return frame["file"], frame["line"], frame["function"]
+
+
+def _further(site: dict[str, Any], callers: list[str]) -> str | None:
+    """The caller to go to next: the application's; where it is not in the stack, the nearest of another package."""
+    if site.get("application"):
+        return frame_name(site["application"])
+    package = (site.get("likely") or site)["short"].split("/")[0]
+    return next((caller for caller in reversed(callers) if caller.split("/")[0] != package), None)
 
 
 def finding_lines(finding: dict[str, Any]) -> list[str]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from soak.errors import EXIT_CLEAN, EXIT_ERROR, EXIT_INCONCLUSIVE, EXIT_LEAK
 from soak.report.units import interval, plural, rate
-from soak.report.words import meaning
+from soak.report.words import SPREAD_BELOW, frame_name, meaning
 
 MOST_WITH_NUMBERS = 2
+A_HANDLE = 0.9  # growth per request, from which on each request leaves one behind
 EXIT_CODES = {
     "leak": EXIT_LEAK,
     "failed": EXIT_LEAK,
@@ -76,9 +77,10 @@ def inconclusive(gating: Sequence[dict[str, Any]], evidence: Sequence[dict[str, 
     if not open_rows:
         return "; ".join(weak) or "nothing was sampled"
     text = f"not decided: {', '.join(_with_numbers(row, len(open_rows)) for row in open_rows)}"
-    needed = [row["cycles_needed"] for row in open_rows if row["cycles_needed"]]
-    if needed:
-        return f"{text}; {plural(max(needed), 'more cycle')} would decide"
+    soon = [row for row in open_rows if row["cycles_needed"]]
+    if soon:
+        which = "" if len(soon) == len(open_rows) else " " + ", ".join(row["name"] for row in soon)
+        return f"{text}; {plural(max(row['cycles_needed'] for row in soon), 'more cycle')} would decide{which}"
     codes = {one["code"] for one in evidence}
     why = [meaning(code) for row in open_rows for code in row["warnings"] if code not in codes]
     return f"{text}; {(why or weak or ['more cycles would not decide it'])[0]}"
@@ -106,9 +108,32 @@ def next_steps(verdict: str, report: dict[str, Any]) -> list[str]:
     needed = [row["cycles_needed"] for row in report["series"] if row["gates"] and row["cycles_needed"]]
     cycles = run["cycles"] + max(needed, default=0)
     steps = [f"Run again with more cycles: soak run --cycles {cycles}"] if needed else []
+    steps += _at_the_limit(report)
     if any(one["weakens"] for one in report["evidence"]):
         steps.append("See to what weakens the evidence, listed above.")
     return steps or ["Limits per /cycle or /request are decided sooner than per hour; longer cycles are less noisy."]
+
+
+def _count_first(findings: Sequence[dict[str, Any]], growth: Sequence[dict[str, Any]]) -> list[str]:
+    """Where each request leaves a handle behind, memory grows with it: the handle is the plainer one to follow."""
+    for finding in growth if growth[0]["unit"] == "bytes" else ():
+        if finding["unit"] == "count" and finding["sites"] and (finding["growth_per_request"] or 0.0) >= A_HANDLE:
+            place = findings.index(finding) + 1
+            return [f"Begin with finding {place}, {finding['series']}: each request leaves some, and they hold memory."]
+    return []
+
+
+def _at_the_limit(report: dict[str, Any]) -> list[str]:
+    """What to do about memory that grows for certain, so near its limit that no number of cycles decides it."""
+    rows = [row for row in report["series"] if row["gates"] and row["unit"] == "bytes" and row["ci95"]]
+    names = [row["name"] for row in rows if "near_limit" in row["warnings"] and row["ci95"][0] > 0]
+    if not names:
+        return []
+    grows = "grow" if len(names) > 1 else "grows"
+    return [
+        f"{', '.join(names)} {grows} for certain, near the limit: a smaller one decides, such as "
+        'limits.growth = "200B/request" (docs/tuning.md, Hunting one known leak).'
+    ]
 
 
 def _about_dependency(site: dict[str, Any], place: dict[str, Any]) -> str:
@@ -127,6 +152,10 @@ def _after_leak(report: dict[str, Any]) -> list[str]:
     steps = [f"Open {place['short']}:{place['line']} and look at what keeps what {place['function']} makes."]
     if site["owner"].startswith("dependency"):
         steps = [_about_dependency(site, place)]
+    keeper = next((one for one in growth[0]["sites"] if one.get("retains")), None)
+    if keeper and site["share"] < SPREAD_BELOW:
+        steps.insert(0, f"Look first at {frame_name(keeper)}: it fills the container that keeps what many places made.")
+    steps = [*_count_first(report["findings"], growth), *steps]
     if site["partial"] and growth[0]["unit"] == "bytes":
         steps.append("Only one frame is known: agent.frames = 5, or agent.heap = sampler, shows the callers.")
     return [*steps, f"After the mend: soak run, then soak compare {report['run']['id']}"]

@@ -31,6 +31,7 @@ TITLES = {
     "ceiling": "Ceiling",
     "oom": "Out of memory",
 }
+SPREAD_BELOW = 0.6  # of the growth at the first site: then the way there and what keeps it tell more than places
 LIMIT_NAMES = {
     "memory": "the container's memory limit",
     "machine": "the machine's memory",

@@ -55,6 +55,14 @@ def test_short_run_says_how_many_more_cycles(store: Store) -> None:
     assert "--cycles 4" in report["next_steps"][0]
 
 
+def test_growth_at_its_limit_is_told_of_a_smaller_limit(store: Store) -> None:
+    """No number of cycles decides what grows by just the limit; another limit does, and the report names one."""
+    report = report_of(store, Plan(native_growth=1.008 * MB))
+    rss = next(row for row in report["series"] if row["name"] == "rss")
+    assert (report["verdict"], rss["cycles_needed"]) == ("inconclusive", None)
+    assert [step for step in report["next_steps"] if "200B/request" in step and step.startswith("rss grows")]
+
+
 def test_interrupted_run_is_judged_on_what_is_there(store: Store) -> None:
     """Six of ten cycles before the kill: the leak stands, and the report says that the run was cut off."""
     report = report_of(store, Plan(heap_growth=3 * MB, cycles=10, done=6, status="interrupted"))

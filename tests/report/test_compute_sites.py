@@ -135,6 +135,15 @@ def test_types_and_holders_stand_at_the_site_that_explains_most(store: Store) ->
     assert "held by: module app.cache -> dict _CACHE -> list" in render(report, "text")
 
 
+def test_handles_that_each_request_leaves_are_looked_at_first(store: Store) -> None:
+    """A thousand requests a cycle and as many descriptors, with memory that grows beside them."""
+    report = report_of(store, Plan(heap_growth=3 * MB, fd_growth=1000.0))
+    place = [finding.get("series") for finding in report["findings"]].index("fds") + 1
+    assert report["next_steps"][0].startswith(f"Begin with finding {place}, fds: ")
+    seldom = report_of(store, Plan(heap_growth=3 * MB, fd_growth=20.0))
+    assert not seldom["next_steps"][0].startswith("Begin")
+
+
 def test_the_function_that_fills_a_growing_container_is_named(store: Store) -> None:
     """What is allocated in app.py is kept in a registry of another module: that one's line is a site of its own."""
     keeper = ["/srv/venv/lib/python3.11/site-packages/fsm/core.py", 66, "Machine.register"]

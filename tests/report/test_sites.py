@@ -10,11 +10,11 @@ import pytest
 from soak.report.code import CodeLines
 from soak.report.compute import compute
 from soak.report.fingerprint import fingerprint, place
-from soak.report.owner import Owners, is_agent
+from soak.report.owner import Owners, called, is_agent
 from soak.report.sites import note_states
-from soak.report.text import facts_of
+from soak.report.text import facts_of, finding_lines
 from soak_storage import Store
-from soak_storage.records import ReadingRow, SampleRow, SiteRow, Stack
+from soak_storage.records import EventRow, ReadingRow, Record, SampleRow, SiteRow, Stack
 
 from .runs import CWD, MB, Plan, make_run
 
@@ -90,8 +90,60 @@ def test_likely_frame_is_found_past_the_standard_library() -> None:
     assert is_agent(("/x/soak_agent/reader.py", 1, "read")) and not is_agent(("/x/my_soak_agents.py", 1, "read"))
 
 
+LOOP: list[tuple[str, int, str]] = [
+    (f"{CWD}/app.py", 40, "<module>"),
+    (f"{PACKAGES}/uvicorn/server.py", 65, "Server.run"),
+    (f"{STDLIB}/asyncio/base_events.py", 607, "BaseEventLoop.run_forever"),
+    (f"{STDLIB}/asyncio/events.py", 80, "Handle._run"),
+]
+TASK = (f"{STDLIB}/asyncio/base_events.py", 436, "create_task")
+DIAL = (f"{PACKAGES}/anyio/connecting.py", 9, "connect")
+POOL = (f"{PACKAGES}/httpcore/pool.py", 130, "open_stream")
+SOCKET = (f"{STDLIB}/socket.py", 232, "__init__")
+
+
+def test_who_runs_an_event_loop_is_not_who_made_what_its_callbacks_make() -> None:
+    """Neither the server nor the module that started it; what the callback itself called is."""
+    owners = Owners(CWD)
+    assert owners.likely([*LOOP, (f"{STDLIB}/asyncio/streams.py", 132, "__init__")]) is None
+    assert owners.application([*LOOP, DIAL, SOCKET]) is None
+    assert owners.likely([*LOOP, DIAL, SOCKET]) == (DIAL, "dependency anyio")
+    assert owners.application([*LOOP, (f"{CWD}/app.py", 9, "work"), DIAL]) == (f"{CWD}/app.py", 9, "work")
+
+
+def test_who_made_the_task_is_a_caller_and_the_loop_that_runs_it_is_not() -> None:
+    """The stack of a handle goes on, past the loop, with where its task was made."""
+    stack = [*LOOP, (f"{CWD}/app.py", 9, "work"), POOL, TASK, *LOOP, DIAL, SOCKET]
+    assert called(stack) == [(f"{CWD}/app.py", 9, "work"), POOL, TASK, DIAL, SOCKET]
+
+
+def test_the_callers_of_a_site_lead_out_of_its_package() -> None:
+    """Three callers, without the loop and the standard library, and the next one that somebody else wrote."""
+    inner = [(f"{PACKAGES}/anyio/tasks.py", line, "start") for line in (1, 2, 3, 4)]
+    stack = [POOL, TASK, *LOOP, *inner, DIAL, SOCKET]
+    frames = [
+        {"file": f, "line": line, "function": name, "short": place(f, CWD), "code": None} for f, line, name in stack
+    ]
+    site = {
+        **frames[-1], "likely": frames[-2], "traceback": frames, "application": None, "share": 1.0,
+        "owner": "dependency anyio", "types": [], "held_by": [], "partial": False, "growth_per_hour": 60.0,
+    }  # fmt: skip
+    lines = finding_lines({"kind": "growth", "series": "fds", "unit": "count", "sites": [site], "unexplained_share": 0})
+    assert [line.strip() for line in lines if "from" in line] == [
+        "called from anyio/tasks.py:4 start",
+        "called from anyio/tasks.py:3 start",
+        "called from anyio/tasks.py:2 start",
+        "… from httpcore/pool.py:130 open_stream",
+    ]
+
+
 def run_with(store: Store, sites: dict[Stack, float]) -> dict[str, Any]:
     """The growth finding of a run whose sites grow by so many bytes a cycle."""
+    return next(finding for finding in report_with(store, sites)["findings"] if finding["kind"] == "growth")
+
+
+def report_with(store: Store, sites: dict[Stack, float], *extra: Record) -> dict[str, Any]:
+    """The report of such a run."""
     plan = Plan(mode="off")
     rows: list[ReadingRow | SampleRow] = []
     for cycle in range(plan.cycles):
@@ -100,9 +152,8 @@ def run_with(store: Store, sites: dict[Stack, float]) -> dict[str, Any]:
         total = sum(site.bytes for site in found)
         rows.append(ReadingRow(t, cycle, "9:main", agent_mode="sampler", traced_bytes=total, sites=found))
         rows.append(SampleRow(t, "python_heap", "bytes", total, gates=True))
-    plan.extra = rows
-    report = compute(store, make_run(store, plan))
-    return next(finding for finding in report["findings"] if finding["kind"] == "growth")
+    plan.extra = [*rows, *extra]
+    return compute(store, make_run(store, plan))
 
 
 def test_lines_of_the_standard_library_are_summed_under_their_caller(store: Store) -> None:
@@ -118,6 +169,29 @@ def test_lines_of_the_standard_library_are_summed_under_their_caller(store: Stor
     assert first["share"] == pytest.approx(0.6, abs=0.02)
     assert (second["line"], second["share"]) == (70, pytest.approx(0.4, abs=0.02))
     assert first["file"].endswith("json/decoder.py")
+
+
+def test_what_fills_the_container_is_the_next_step_where_places_are_many(store: Store) -> None:
+    """A quarter each is what hangs on the items of one dictionary; a single place needs no such hint."""
+    keeper = [f"{PACKAGES}/fsm/core.py", 66, "Machine.register"]
+    row = {"type": "dict", "growth": 600, "path": ["module app", "dict tasks"], "filled_by": [keeper]}
+    event = EventRow("holders", 478.0, 478.0, {"process": "9:main", "holders": [row]})
+    many: dict[Stack, float] = {((f"{CWD}/app.py", line, f"make{line}"),): MB for line in (1, 2, 3, 4)}
+    first = report_with(store, many, event)["next_steps"][0]
+    assert first.startswith("Look first at fsm/core.py:66 Machine.register")
+    one: dict[Stack, float] = {((f"{CWD}/app.py", 1, "make"),): 3.0 * MB}
+    assert "fsm" not in report_with(store, one, event)["next_steps"][0]
+
+
+def test_what_an_event_loop_does_by_itself_is_one_site(store: Store) -> None:
+    """Three lines below the taking of a connection, by nobody else's call: one site, named by the heaviest of them."""
+    taking = (f"{STDLIB}/asyncio/selector_events.py", 208, "_accept_connection2")
+    sites: dict[Stack, float] = {
+        (*LOOP, taking, (f"{STDLIB}/asyncio/streams.py", line, f"make{line}")): line * MB for line in (1, 2, 3)
+    }
+    first = run_with(store, sites)["sites"][0]
+    assert (first["line"], first["stacks"], first["likely"]) == (3, 3, None)
+    assert (first["owner"], first["share"]) == ("standard library", pytest.approx(1.0, abs=0.02))
 
 
 def test_one_frame_that_names_nobody_comes_after_one_that_does(store: Store) -> None:
