@@ -62,3 +62,4 @@ class Heads:
             self._known.clear()
             self._pause = USELESS
         self._known[head] = (len(data), answer)
+        self.head, self.size, self.answer = head, len(data), answer

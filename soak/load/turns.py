@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 AHEAD = 1024  # turns at most until they are counted, and the event loop has its own
 LEAST_S = 0.002  # for less it is not worth it: epoll counts in milliseconds
 ENOUGH = 32  # turns, and one of each user, make up for the tables
-POOR = 3  # so many times in a row there were not enough:
-PAUSE_S = 1.0  # then nothing is tried for so long
+CREDIT = 10  # times as many that were taken before, at most, make up for those that are missing:
+PAUSE_S = 1.0  # when that is used up, nothing is tried for so long
 
 
 class _Turns(ctypes.Structure):
@@ -56,7 +56,7 @@ class Turns:
         self._took = array("q", bytes(8 * AHEAD))
         self._buffer = ctypes.create_string_buffer(READ_SIZE)
         self._base: int | None = None  # the number of the turn that `_next` begins with
-        self._poor = 0
+        self._credit = CREDIT * ENOUGH
         self._resume = 0.0
         tables = (self._next, self._landed, self._took)
         self._turns = _Turns(*(table.buffer_info()[0] for table in tables), requests=self._table.address)
@@ -148,6 +148,8 @@ class Turns:
 
     def _rate(self, taken: int, users: int) -> None:
         """Where it hardly ever goes well, do without."""
-        self._poor = self._poor + 1 if taken < max(ENOUGH, users) else 0
-        if self._poor >= POOR:
+        enough = max(ENOUGH, users)
+        self._credit = min(self._credit + taken - enough, CREDIT * enough)
+        if self._credit < 0:
+            self._credit = 0
             self._resume = self._engine.now() + PAUSE_S
