@@ -44,7 +44,7 @@ class Readings:
         self.main_ident = main_ident
         self.gc = load("gc")
         self.stretches = Stretches()
-        self.search = Search(self.stretches)
+        self.search = Search(self.stretches, lambda: server.stopping)
         self.living: int | None = None  # objects of the last census
         self.floor: int | None = None  # the fewest there were since garbage was last collected, or looked for
         self.count_elements = load("_collections")._count_elements
