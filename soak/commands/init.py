@@ -78,7 +78,10 @@ def command(
     answers = _asked(found) if asking else found
     with writing(file), file.open("x", encoding="utf-8") as stream:
         stream.write(render(answers))
-    click.echo(f"Wrote {file}. Next: soak doctor, then soak run --cycles 3 --cycle 20s")
+    click.echo(
+        f"Wrote {file}. Next: soak doctor, then soak run --cycles 3 --cycle 20s to try it; "
+        "a first verdict takes --cycles 8 --cycle 60s"
+    )
 
 
 def _chosen(folder: Path, start: str | None, url: str | None, asking: bool) -> Candidate:
@@ -123,6 +126,8 @@ def _tried(candidate: Candidate, folder: Path, paths: Sequence[str]) -> Trial:
             click.echo(f"  {'sent as asked' if path in paths else 'left out'}: {path} {why}", err=True)
         if len(trial.left_out) > MOST_SAID:
             click.echo(f"  and {len(trial.left_out) - MOST_SAID} more that are left out", err=True)
+        if any(path not in paths for path in trial.left_out):
+            click.echo("  What is not requested does not leak: --path PATH sends one all the same.", err=True)
     return trial
 
 

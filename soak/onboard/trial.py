@@ -27,6 +27,7 @@ PAGE, STREAM = "page", "stream"
 _DOCUMENTS = ("/openapi.json", "/schema/openapi.json", "/swagger.json", "/api/openapi.json")
 _MEANINGS = {401: ": it wants to be signed in", 403: ": not allowed", 404: ": not there", 405: ": it takes no GET"}
 _MEANINGS |= {400: ": it needs parameters", 422: ": it needs parameters", 426: ": a WebSocket"}
+_BROKEN = ": what it needs may be missing here"
 _NOT_TO_BE_TRIED = re.compile(r"(?i)log-?out|sign-?out|shut-?down|quit|exit|delete|remove|reset|kill|stop|clear|purge")
 
 
@@ -119,7 +120,7 @@ def _answer(port: int, path: str) -> str:
     if status is None:
         return f"gave no answer within {ANSWER_TIMEOUT_S:g} s"
     if status >= 400:
-        return f"answered {status}{_MEANINGS.get(status, '')}"
+        return f"answered {status}{_MEANINGS.get(status, _BROKEN if status >= 500 else '')}"
     return STREAM if kind == _EVENTS else PAGE
 
 

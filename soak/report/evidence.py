@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from soak.analysis import generator_limited, load_not_landed, missing_samples, outages, target_restarted
 from soak.analysis.results import Evidence
 from soak.report.inputs import RunData
+from soak_storage.records import EventRow
 
 # Below this many finished cycles nothing can be compared with anything.
 LEAST_CYCLES = 3
@@ -64,13 +66,20 @@ def _samples(data: RunData) -> Evidence | None:
 
 def _readings(data: RunData) -> Evidence | None:
     """Troughs in which the agent gave no reading: what is counted inside the target is judged on the others."""
-    missing = {int(event.t0 // data.cycle_seconds) for event in data.of_kind("reading_gap")}
+    gaps = data.of_kind("reading_gap")
+    missing = {int(event.t0 // data.cycle_seconds) for event in gaps}
     cycles = max(data.complete, 1)
     if not missing:
         return None
-    message = f"the target's agent gave no reading in {len(missing)} of {cycles} troughs"
+    message = f"the target's agent gave no reading in {len(missing)} of {cycles} troughs{why_silent(gaps)}"
     weakens = len(missing) > MOST_MISSING * cycles
     return Evidence("readings_missing", f"{message}: python_heap, tasks and places rest on the others", weakens, False)
+
+
+def why_silent(gaps: Iterable[EventRow]) -> str:
+    """What the agent, or the connection to it, said for itself, in brackets; nothing where neither did."""
+    why = next((str(gap.detail["detail"]) for gap in gaps if gap.detail.get("detail")), "")
+    return f" ({why})" if why else ""
 
 
 def _refused(data: RunData) -> Evidence | None:

@@ -12,6 +12,7 @@ import numpy as np
 from soak.analysis import hours_to, memory_statement
 from soak.analysis.results import Verdict
 from soak.report.confirm import confirmed
+from soak.report.evidence import why_silent
 from soak.report.fingerprint import fingerprint
 from soak.report.inputs import TOTAL, RunData
 from soak.report.objects import growing_types, held_by
@@ -221,6 +222,8 @@ def _why_no_sites(data: RunData) -> str:
         refused = [str(event.detail.get("note", "")) for event in data.of_kind("agent")]
         if refused:
             return f"There was no agent in the target, and so no places in the code: {refused[0]}."
+        if gaps := data.of_kind("reading_gap"):
+            return f"The agent in the target gave no reading{why_silent(gaps)}, and so there are no places in the code."
         return "There was no agent in the target: places in the code need Python 3.9 or later without -E, -I or -S."
     if data.agent_mode == "off":
         return "The heap was not followed (agent.heap = off)."

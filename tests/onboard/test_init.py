@@ -64,12 +64,13 @@ def test_init_tries_the_service_and_keeps_the_paths_that_answer(tmp_path: Path) 
     text = (tmp_path / "soak.toml").read_text()
     for line in (
         "/orders/{id}  needs a value",
-        "/broken  answered 500",
+        "/broken  answered 500: what it needs may be missing here",
         "/private  answered 401: it wants to be signed in",
     ):
         assert f"#   {line}" in text
     assert "/logout  sounds as if" in text and "/ready" not in text  # a guess that is not there is not missed
     assert "left out: /private answered 401" in result.output
+    assert "--path PATH sends one all the same" in result.output
     port = int(config.target.command[-1])
     assert config.target.url == f"http://127.0.0.1:{port}"
     with socket.socket() as probe:  # nothing is left running

@@ -28,6 +28,17 @@ def test_missing_readings_are_evidence(store: Store, missing: int, weakens: bool
     assert f"no reading in {missing} of 16 troughs" in evidence["message"] and evidence["weakens"] == weakens
 
 
+def test_an_agent_that_never_gave_a_reading_is_not_called_missing(store: Store) -> None:
+    """It was there, and said why it could not: that stands beside the growth and among the evidence."""
+    detail = {"why": "agent_silent", "process": "1:main", "detail": "MemoryError: no room"}
+    gaps = [EventRow("reading_gap", t, t, detail) for t in (55.0 + 60.0 * cycle for cycle in range(8))]
+    report = compute(store, make_run(store, Plan(mode="off", native_growth=3 * MB, extra=gaps)))
+    (growth,) = [one for one in report["findings"] if one["kind"] == "growth"]
+    assert growth["no_sites"].startswith("The agent in the target gave no reading (MemoryError: no room)")
+    (evidence,) = [one for one in report["evidence"] if one["code"] == "readings_missing"]
+    assert "(MemoryError: no room)" in evidence["message"]
+
+
 def test_text_fits_into_fifty_columns(store: Store) -> None:
     """The table of series keeps name, growth, limit and verdict whole, and lets the rest go."""
     report = compute(store, make_run(store, Plan(heap_growth=3 * MB, fd_growth=2)))
