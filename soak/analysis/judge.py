@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from soak.analysis.blocks import in_blocks, size_for
 from soak.analysis.decision import HOUR, decide
 from soak.analysis.floors import CycleFloor, Floors, as_series, floors_of
 from soak.analysis.results import Kind, Verdict
@@ -60,6 +61,8 @@ def judge_floors(
     restarts: Sequence[float] = (),
 ) -> Verdict:
     """The same from floors that were kept."""
+    if size_for(len(floors.cycles)) > 1:
+        return _judge_blocks(floors, cycle_seconds, limit_per_hour, kind, quantum, restarts)
     limit = limit_per_hour * cycle_seconds / HOUR
     step = quantum if quantum is not None else (1.0 if kind == "count" else limit / 256.0)
     warnings = {c.why for c in floors.cycles if c.why in ("gaps", "restarted")}
@@ -71,6 +74,22 @@ def judge_floors(
     level = next(c.value for c in floors.cycles if c.cycle == trimmed.points.cycle[0])
     verdict = replace(decide(points, trimmed, limit, cycle_seconds, kind, step, warnings), level=level)
     return _unwarmed(verdict) if kind == "bytes" and len(floors.usable()) < T.drop_first_from else verdict
+
+
+def _judge_blocks(
+    floors: Floors,
+    cycle_seconds: float,
+    limit_per_hour: float,
+    kind: Kind,
+    quantum: float | None,
+    restarts: Sequence[float],
+) -> Verdict:
+    blocks = in_blocks(floors, kind)
+    begun = blocks.first * cycle_seconds
+    longer = [r - begun for r in restarts]
+    verdict = judge_floors(blocks.floors, blocks.size * cycle_seconds, limit_per_hour, kind, quantum, longer)
+    needed = None if verdict.cycles_needed is None else verdict.cycles_needed * blocks.size
+    return replace(verdict, cycles_used=verdict.cycles_used * blocks.size, cycles_needed=needed)
 
 
 def _unwarmed(verdict: Verdict) -> Verdict:

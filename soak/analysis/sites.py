@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from soak.analysis.blocks import size_for
 from soak.analysis.decision import HOUR
 from soak.analysis.floors import as_series
 from soak.analysis.judge import check
@@ -50,6 +51,8 @@ def judge_sites(
     restarted = {int(r // cycle_seconds) for r in restarts}
     numbers = np.floor(grid / cycle_seconds).astype(np.int64)
     last = np.append(numbers[1:] != numbers[:-1], True) & ~np.isin(numbers, list(restarted))
+    every = size_for(int(last.sum()))
+    last &= np.cumsum(last[::-1])[::-1] % every == 1 % every  # of very many cycles every second, third ... from the end
     segment = np.searchsorted(np.sort(np.asarray(restarts, dtype=np.float64)), grid)
     total = total_growth_per_hour if math.isfinite(total_growth_per_hour) else 0.0
     fitted = []
@@ -57,7 +60,7 @@ def judge_sites(
         place = np.searchsorted(grid, t)
         values, errors = np.zeros(grid.size), np.zeros(grid.size)
         values[place], errors[place] = y, e
-        error = math.sqrt(float(np.mean(errors[last] ** 2))) if last.any() else 0.0
+        error = math.sqrt(float(np.mean(errors[last] ** 2)) / every) if last.any() else 0.0
         points = Points(numbers[last].astype(np.float64) + 0.5, values[last], segment[last], numbers[last], error)
         cohort = cohorts((births or {}).get(key, ()))
         fitted.append(_fit(key, points, total, cycle_seconds, cohort))

@@ -16,6 +16,7 @@ class Thresholds:
     trough_share: float = 0.25  # of the trough's expected samples; without the trough there is no like phase
     sparse: float = 3.0  # samples per cycle up to which a series counts as read in the trough, every reading a floor
     halves_up_to: int = 4  # cycles: with so few, two floors per cycle, each half with its own intercept
+    most_cycles: int = 64  # that are judged one by one: a month of hours took minutes and a gigabyte
     least_cycles: int = 3  # two cycles give a line without a residual: no interval can be had
 
     # --- trimming the warm-up -----------------------------------------------------------------------------------

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from soak.analysis import FloorKeeper, judge, walking_errors
+from soak.analysis import FloorKeeper, judge, judge_sites, lines, walking_errors
+from soak.analysis.blocks import in_blocks
+from soak.analysis.floors import CycleFloor, Floors
+from soak.analysis.thresholds import THRESHOLDS as T
 
 MB = 1048576.0
 HOUR = 3600.0
@@ -276,3 +280,67 @@ def test_a_sweep_that_comes_round_is_not_a_leak() -> None:
     """Climbing for four cycles, swept, and climbing again to where it was."""
     t, y = series(0.0)
     assert judge(t, y + 12 * MB * ((t / HOUR / 4.5 + 0.1) % 1.0), HOUR, MB).verdict != "leak"
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(0.0, "clean"), (0.5, "clean"), (2.0, "leak"), (20.0, "leak")])
+@pytest.mark.parametrize("cycles", [130, 250])
+def test_very_many_cycles_are_judged_in_blocks(cycles, factor, expected):
+    """What one cycle after the other would be said of: the rate, in its interval, from all of them but a few."""
+    t, y = series(factor * MB, cycles)
+    v = judge(t[::6], y[::6], HOUR, MB)
+    assert v.verdict == expected
+    assert v.ci95[0] <= factor * MB <= v.ci95[1]
+    assert v.growth_per_hour == pytest.approx(factor * MB, abs=0.01 * MB)
+    assert 0.5 * cycles <= v.cycles_used <= cycles
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(0.0, "clean"), (0.04, "clean"), (3.0, "leak")])
+def test_counts_of_very_many_cycles_stay_counts(lost, expected):
+    """A handle in every 25th cycle is few, three in each are a leak, none is none; the limit is half a handle."""
+    cycles, per = 300, 30
+    t = np.arange(0.0, cycles * HOUR, HOUR / per)
+    y = np.floor(lost * (t / HOUR))
+    v = judge(t, y, HOUR, 0.5, kind="count")
+    assert v.verdict == expected
+    assert v.growth_per_hour == pytest.approx(lost, abs=0.02)
+    assert v.ci95[0] <= lost <= v.ci95[1]
+
+
+def test_a_restart_within_a_block_is_no_growth():
+    """Half of 200 cycles at 80 MB, and after a restart half of them at 120: no line goes through both."""
+    t, y = series(0.0, 200)
+    t, y = t[::6], y[::6]
+    y = y + np.where(t >= 100.5 * HOUR, 40 * MB, 0.0)
+    assert judge(t, y, HOUR, MB, restarts=[100.5 * HOUR]).verdict == "clean"
+    grown = y + 3 * MB * t / HOUR
+    v = judge(t, grown, HOUR, MB, restarts=[100.5 * HOUR])
+    assert v.verdict == "leak"
+    assert v.growth_per_hour == pytest.approx(3 * MB, abs=0.1 * MB)
+
+
+def test_blocks_end_with_the_latest_cycle_and_leave_out_what_may_not_be_compared():
+    """127 cycles are 63 blocks of two; the cycle of a restart, and what follows it in its block, is left out."""
+    floors = [CycleFloor(n, float(n), (0.0, 0.0), 0.0, 10, True, "") for n in range(2 * T.most_cycles - 1)]
+    floors[5] = replace(floors[5], usable=False, why="gaps")
+    floors[9] = replace(floors[9], usable=False, why="restarted")
+    blocks = in_blocks(Floors(tuple(floors), False), "bytes")
+    assert (blocks.size, blocks.first) == (2, 1)
+    assert [one.cycle for one in blocks.floors.cycles] == list(range(T.most_cycles - 1))
+    assert [one.value for one in blocks.floors.cycles[:5]] == [1.5, 3.5, 6.0, 7.5, 10.0]
+    assert [one.usable for one in blocks.floors.cycles[:5]] == [True, True, True, True, False]
+    assert blocks.floors.cycles[4].why == "restarted"
+    counted = in_blocks(Floors(tuple(floors), False), "count")
+    assert [one.value for one in counted.floors.cycles[:3]] == [2.0, 4.0, 6.0]
+
+
+def test_what_a_judgement_costs_does_not_explode_with_the_cycles(monkeypatch):
+    """No table of a line has more rows than there may be floors."""
+    grids = []
+    real = lines.design
+    monkeypatch.setattr(lines, "design", lambda times, groups: grids.append(len(times)) or real(times, groups))
+    t, y = series(0.3 * MB, 400, noise=0.5 * MB)
+    judge(t[::6], y[::6] - 40 * MB * np.exp(-t[::6] / HOUR / 80), HOUR, MB)
+    sites = {n: (np.arange(400) * HOUR + 10.0, np.arange(400) * float(n), None) for n in (1, 2)}
+    found = judge_sites(sites, HOUR, 3.0)
+    assert [round(site.growth_per_hour, 6) for site in found] == [2.0, 1.0]
+    assert 0 < max(grids) <= T.most_cycles
