@@ -1,4 +1,4 @@
-"""How many objects are garbage that only a full collection would find, told without holding the target up for one.
+"""Which objects are garbage that only a full collection would find, told without holding the target up for one.
 
 It is the sum that the collector does, in slices between which other threads have their turns: what has more references
 than the objects of the collector account for is held from outside; that, and all it leads to, is alive, and the rest is
@@ -72,21 +72,34 @@ class Search:
         self.ends = 0.0
 
     def among(self, objects: list[Any]) -> int | None:
-        """How many of `objects`, which are all there are, are garbage; None where that cannot be told. Uses them up."""
+        """How many of `objects`, which are all there are, are garbage; None where that cannot be told. Uses them up.
+
+        What was found is remembered for `lost`, until `forget`.
+        """
+        self.forget()
         if len(objects) > MOST or sys.maxsize < 1 << 32 or "t" in sys.abiflags or room_for(BORROWED * len(objects)):
             return None
         self.ends = self.stretches.clock() + PATIENCE
-        known = _lost(objects)
+        known = _known(objects)
         try:
             self._count(objects)
             self._spread(self._held(objects))
-            if self.tables.at(known) != UNREACHED or self.tables.at(number_of(self)) == UNREACHED:
-                return None  # counted in a way we do not know
-            return sum(table.count(UNREACHED) for table in self.tables.values()) - 1
+            if self.tables.at(known) == UNREACHED and self.tables.at(number_of(self)) != UNREACHED:
+                return sum(table.count(UNREACHED) for table in self.tables.values()) - 1
         except GivenUp:
-            return None
-        finally:
-            self.tables, self.beyond = Tables(), {}
+            pass
+        self.forget()  # the last: counted in a way we do not know
+        return None
+
+    def lost(self, objects: list[Any]) -> list[Any]:
+        """Those of `objects` that `among` took for garbage, and what was made in their places since. Uses them up."""
+        found: list[Any] = []
+        self.stretches.slices("garbage", objects, lambda piece: self._pick(piece, found), SLICE)
+        return found
+
+    def forget(self) -> None:
+        """Let go of what `among` remembers: half a byte to two for each object."""
+        self.tables, self.beyond = Tables(), {}
 
     def _count(self, objects: list[Any]) -> None:
         """How often each is referred to by the others; begins with the newest, which may be unfinished."""
@@ -178,8 +191,15 @@ class Search:
                 table[place] = 0
                 alive.append(item)
 
+    def _pick(self, piece: list[Any], found: list[Any]) -> None:
+        tables = self.tables
+        for item, number in zip(piece, map(number_of, piece)):
+            table = tables.get(number >> TABLE)
+            if table and table[number >> GRAIN & PLACES] == UNREACHED:
+                found.append(item)
 
-def _lost(objects: list[Any]) -> int:
+
+def _known(objects: list[Any]) -> int:
     """The number of a piece of garbage, put among `objects`: it has to be found."""
     known: list[Any] = []
     known.append(known)

@@ -34,6 +34,7 @@ class Off:
     name = "off"
     frames = 0
     pause = 0.0  # s of the last reading during which no other thread of the target could run
+    makes_young = False  # whether `make_young` can be called
 
     def start(self) -> None:
         """Nothing to start."""
@@ -50,6 +51,10 @@ class Off:
     def blocks(self) -> int:
         """Nothing would be copied by a reading."""
         return 0
+
+    def make_young(self, objects: list[Any]) -> None:
+        """Only the sampler's library can: empties `objects`, and they stay as old as they are."""
+        objects.clear()
 
     def restarts(self) -> int:
         """How often everything known before was lost, because another tool had taken the hooks off."""
@@ -127,6 +132,7 @@ class Sampled(Off):
 
     name = "sampler"
     frames = 64
+    makes_young = True
 
     def __init__(self, sampler: Any, interval: int) -> None:
         self.sampler = sampler
@@ -150,6 +156,10 @@ class Sampled(Off):
     def hide(self) -> None:
         """Leave out what the calling thread allocates from now on."""
         self.sampler.ignore_thread(True)
+
+    def make_young(self, objects: list[Any]) -> None:
+        """Have the collector take these for young, so that a collection looks at no other old ones."""
+        self.sampler.make_young(objects)
 
     def restarts(self) -> int:
         """What the sampler noticed at its readings."""

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 TOP = 60  # stacks sent by size, and as many by growth
 YOUNG = 1  # the generations below the last
-FREELY = 0.05  # s: a full collection that takes longer is done only when there is garbage that would look like growth
+FREELY = (
+    0.03  # s: where a full collection takes longer, garbage is looked for, and only where it would look like growth
+)
 GREW = 1.005  # by how much more: what was made and died meanwhile is some thousandths of a large heap
 TYPES = 200  # types sent by count, and as many by growth
 BASELINE_FLOOR = 512  # bytes: smaller sites count as nothing in the first reading
@@ -107,28 +109,43 @@ class Readings:
         return sys.getallocatedblocks() if self.living is None else self.living
 
     def _collect(self, warnings: list[str]) -> int | None:
-        """One full collection; None where it would take long and was not needed, or would take too long."""
+        """Have garbage collected; None where there is none that would look like growth, or it would take too long."""
         expected = self._expected()
-        long = self.stretches.foreseen("gc_collect", expected) > min(self.stretches.longest or FREELY, FREELY)
-        if long and not self._worthwhile(expected, warnings):
+        freely = min(self.stretches.longest or FREELY, FREELY)
+        if self.stretches.foreseen("gc_collect", expected) <= freely:
+            return self._collect_all()
+        self.stretches.run("gc_young", self.gc.collect, YOUNG)
+        objects = self._listed(expected)
+        living = len(objects) or expected
+        if not self.heap.makes_young and not self._may_collect_all(living, warnings):
             return None
+        if self.stretches.foreseen("gc_collect", living) <= freely:
+            return self._collect_all()
+        try:
+            return self._collect_lost(objects, living, warnings)
+        finally:
+            self.search.forget()
+
+    def _collect_all(self) -> int:
+        """One full collection, which cannot be cut."""
         collected: int = self.stretches.run("gc_collect", self.gc.collect)
         return collected
 
-    def _worthwhile(self, expected: int, warnings: list[str]) -> bool:
-        """Whether a collection that may take long is to be done, seen after one of the young objects."""
-        stretches = self.stretches
-        stretches.run("gc_young", self.gc.collect, YOUNG)
-        fits = stretches.fits("objects", expected)
-        objects = stretches.run("objects", self.gc.get_objects) if fits else []
-        living = len(objects) or expected
-        if not stretches.fits("gc_collect", living):
-            warnings.append(f"garbage {LEFT_OUT}: cycles of it look like growth until Python collects them itself")
-            return False
-        return stretches.foreseen("gc_collect", living) <= FREELY or self._garbage_grew(objects, living)
+    def _may_collect_all(self, living: int, warnings: list[str]) -> bool:
+        if self.stretches.fits("gc_collect", living):
+            return True
+        warnings.append(f"garbage {LEFT_OUT}: cycles of it look like growth until Python collects them itself")
+        return False
 
-    def _garbage_grew(self, objects: list[Any], living: int) -> bool:
-        """Whether there is garbage that looks like growth, or may be; `objects` are all, or none where that takes long.
+    def _listed(self, expected: int) -> list[Any]:
+        """All objects the collector has; none where it would take too long to list them."""
+        objects: list[Any] = []
+        if self.stretches.fits("objects", expected):
+            objects = self.stretches.run("objects", self.gc.get_objects)
+        return objects
+
+    def _collect_lost(self, objects: list[Any], living: int, warnings: list[str]) -> int | None:
+        """Collect what looks like growth; `objects` are all that are `living`, or none where they were not listed.
 
         There is none while there are no more objects than after the last collection, or than there ever were since.
         Where there are more it is looked for; and once at the beginning, so that growth is of what was alive then.
@@ -136,13 +153,27 @@ class Readings:
         before = self.floor
         if before is not None and living <= before * GREW:
             self.floor = min(living, before)
-            return False
+            return None
         garbage = self.search.among(objects) if objects else None
         if garbage is None:
             self.floor = living if before is None else before
-            return before is not None
+            due = before is not None and self._may_collect_all(living, warnings)
+            return self._collect_all() if due else None
         self.floor = living - garbage
-        return living > self.floor * GREW
+        if living <= self.floor * GREW:
+            return None
+        return self._collect_found(living) if self.heap.makes_young else self._collect_all()
+
+    def _collect_found(self, living: int) -> int:
+        """Collect what the search took for garbage, and no more: it takes as long as there is garbage."""
+        found = self.search.lost(self._listed(living))
+        collected: int = self.stretches.run("gc_found", self._collect_these, found)
+        return collected
+
+    def _collect_these(self, found: list[Any]) -> int:
+        self.heap.make_young(found)
+        collected: int = self.gc.collect(YOUNG)
+        return collected
 
     def _count_types(self, warnings: list[str]) -> dict[type, int]:
         """Living gc objects by type: listed at once, counted in slices between which other threads have their turns."""

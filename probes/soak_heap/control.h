@@ -2,7 +2,7 @@
 #ifndef SOAK_CONTROL_H
 #define SOAK_CONTROL_H
 
-enum { ABI = 1 };
+enum { ABI = 2 };
 
 static struct {
     int installed[PYTHON_DOMAINS]; /* our hook is in the domain's chain, on top or under another tool's */
@@ -30,9 +30,27 @@ static int find_all(void) {
            find(&api.first_interpreter, "PyInterpreterState_Head", NULL) &
            find(&api.next_interpreter, "PyInterpreterState_Next", NULL) &
            find(&api.main_interpreter, "PyInterpreterState_Main", NULL) &
+           find(&api.list_size, "PyList_Size", NULL) & find(&api.list_item, "PyList_GetItem", NULL) &
+           find(&api.list_replace, "PyList_SetSlice", NULL) & find(&api.gc_tracked, "PyObject_GC_IsTracked", NULL) &
+           find(&api.gc_untrack, "PyObject_GC_UnTrack", NULL) & find(&api.gc_track, "PyObject_GC_Track", NULL) &
            find(&python.this_state, "PyGILState_GetThisThreadState", NULL) &
            find(&python.finalizing, "Py_IsFinalizing", "_Py_IsFinalizing") &
            find(&python.code_type, "PyCode_Type", NULL);
+}
+
+/* For the agent: the collector takes these for young, so that a collection of the young looks at them and at no other old
+   ones. Nothing is changed that the collector does not decide by itself: what is reached from outside the young stays
+   alive. Untracked and tracked again in one go, with the GIL; Python does so with what a finalizer brought back to life.
+   Empties the list, which must be one. The collector is not started: none of these calls allocates. */
+EXPORT void soak_heap_make_young(void *list) {
+    ptrdiff_t size = api.list_size(list);
+    for (ptrdiff_t i = 0; i < size; i++) {
+        void *object = api.list_item(list, i);
+        if (!api.gc_tracked(object)) continue;
+        api.gc_untrack(object);
+        api.gc_track(object);
+    }
+    api.list_replace(list, 0, size, NULL);
 }
 
 static int no_other_interpreters(char *why, size_t size) {

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # typing is not loaded into a guest
     Site = dict[str, Any]
     Frame = list[Any]  # [file, line, function]
 
-ABI = 1
+ABI = 2
 DOMAINS = ("raw", "mem", "obj", "malloc", "mmap")
 _HEAD = struct.Struct("<11Q")
 _SITE = struct.Struct("<3dQ8I")
@@ -61,6 +61,7 @@ class HeapSampler:
         self._path: Any = library or library_path()  # None: the library that was preloaded
         self._gil: Any = None  # calls that keep the GIL
         self._free: Any = None  # the dump, which gives it up
+        self._object: Any = None  # ctypes.py_object
         self._verdict: tuple[bool, str] | None = None
         self._exit_hook = False
         self._running = False
@@ -119,6 +120,11 @@ class HeapSampler:
         """Leave the calling thread's allocations out (the agent's own); returns what it was before."""
         return bool(self._gil.soak_heap_ignore(int(on))) if self._gil is not None else False
 
+    def make_young(self, objects: list[Any]) -> None:
+        """Have the collector take these for young, so that `gc.collect(1)` looks at them; empties `objects`."""
+        if self._gil is not None:
+            self._gil.soak_heap_make_young(self._object(objects))
+
     def read(self, top: int | None = 0) -> list[Site]:
         """The live sites, largest first, `top` of them or all (0).
 
@@ -160,11 +166,12 @@ class HeapSampler:
             self._path = None
         elif not os.path.exists(self._path):
             return f"the library is not built (no C compiler at install time?): {self._path}"
-        self._gil, self._free = ctypes.PyDLL(self._path), ctypes.CDLL(self._path)
+        self._gil, self._free, self._object = ctypes.PyDLL(self._path), ctypes.CDLL(self._path), ctypes.py_object
         if self._gil.soak_heap_abi() != ABI:
             return "the library is of another version of soak"
         self._gil.soak_heap_start.argtypes = (ctypes.c_double, ctypes.c_char_p, ctypes.c_size_t)
         self._gil.soak_heap_seed.argtypes = (ctypes.c_uint64,)
+        self._gil.soak_heap_make_young.restype = None
         self._gil.soak_heap_own_bytes.restype = ctypes.c_uint64
         self._free.soak_heap_dump_free.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
         return self._refusal(self._gil.soak_heap_prepare, sys.version_info[1])

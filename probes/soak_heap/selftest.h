@@ -23,6 +23,12 @@ static struct {
     object *(*first_interpreter)(void);
     object *(*next_interpreter)(object *);
     object *(*main_interpreter)(void);
+    ptrdiff_t (*list_size)(object *);
+    object *(*list_item)(object *, ptrdiff_t);
+    int (*list_replace)(object *, ptrdiff_t, ptrdiff_t, object *); /* PyList_SetSlice */
+    int (*gc_tracked)(object *);
+    void (*gc_untrack)(object *);
+    void (*gc_track)(object *);
 } api;
 
 static int refuse(char *why, size_t size, const char *text) {

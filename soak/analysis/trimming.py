@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -79,15 +79,15 @@ def trim(points: Points, limit: float, least_jump: float = 0.0) -> Trimmed:
     least = max(T.least_cycles, math.ceil(points.cycles / 2))
     all_cycles = points.cycles
     while True:
-        line = points.line()
-        stepped = _without_step(points, line, least_jump)
-        if stepped is not None:
-            return Trimmed(points, stepped, _straight(stepped), True, points.cycles < all_cycles)
-        bend = curvature(points, line, limit)
-        if not (bend.concave or bend.convex or _starts_low(points, line, limit)) or points.cycles <= least:
-            return Trimmed(points, line, bend, False, points.cycles < all_cycles)
-        if not points.but_first().enough:  # restarts have left single cycles, which have no slope
-            return Trimmed(points, line, bend, False, points.cycles < all_cycles)
+        whole = points.line()
+        sides = _without_step(points, whole, least_jump)
+        seen, line = (points, whole) if sides is None else (sides, sides.line())
+        bend = curvature(seen, line, limit)
+        warm = not (bend.concave or bend.convex or _starts_low(seen, line, limit))
+        # Restarts leave single cycles, which have no slope.
+        if warm or points.cycles <= least or not points.but_first().enough:
+            straight = bend if sides is None else _straight(line)
+            return Trimmed(points, line, straight, sides is not None, points.cycles < all_cycles)
         points = points.but_first()
 
 
@@ -139,8 +139,8 @@ def _starts_low(points: Points, line: Line, limit: float) -> bool:
     return low > material and low > se * t_quantile(1.0 - T.first_level, v)
 
 
-def _without_step(points: Points, line: Line, least_jump: float) -> Line | None:
-    """The line with a one-off step taken out, where there is one."""
+def _without_step(points: Points, line: Line, least_jump: float) -> Points | None:
+    """The two sides of a one-off step as groups with an intercept of their own, where there is one."""
     m = points.t.size
     if m < T.step_points or m != points.cycles or np.unique(points.group).size > 1 or line.rss == 0.0:
         return None
@@ -151,8 +151,7 @@ def _without_step(points: Points, line: Line, least_jump: float) -> Line | None:
     level = 1.0 - T.step_level / max(m - 3, 1)
     if v < 1 or math.sqrt(f) <= t_quantile(level, v) or abs(jump) <= max(T.step_slopes * abs(slope), least_jump):
         return None
-    groups = points.group + (np.arange(m) >= j)
-    return fit(points.t, points.y, groups, points.error, points.scale)
+    return replace(points, group=points.group + (np.arange(m) >= j))
 
 
 def _best_step(points: Points, line: Line) -> tuple[int, float, float, float, int] | None:

@@ -10,6 +10,7 @@ MOST_WARNINGS = 3
 PAUSES = {
     "gc_collect": "garbage collection",
     "gc_young": "collection of young objects",
+    "gc_found": "collection of the garbage that was found",
     "garbage": "looking for garbage",
     "objects": "list of all objects",
     "types": "counting types",

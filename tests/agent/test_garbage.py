@@ -46,6 +46,9 @@ for line in sys.stdin:
 """
 
 
+HOW = {"off": "gc_collect", "sampler": "gc_found"}
+
+
 def tell(guest: Guest, line: str) -> None:
     """Have the target do this."""
     assert guest.process.stdin is not None
@@ -55,20 +58,24 @@ def tell(guest: Guest, line: str) -> None:
 
 
 def read(guest: Guest, line: str = "") -> tuple[bool, int]:
-    """A reading after the target has done this: whether there was a full collection, and how many Nodes are left."""
+    """A reading after the target has done this: whether old garbage was collected, and how many Nodes are left.
+
+    With the sampler's library it is collected without a full collection.
+    """
     if line:
         tell(guest, line)
     reading = guest.read()
     assert reading["warnings"] == []
     counts = {row["type"]: row["count"] for row in reading["types"]}
-    assert ("gc_collect" in reading["pauses_ms"]) == (reading["collected"] is not None)
+    done = {"gc_collect", "gc_found"} & set(reading["pauses_ms"])
+    assert done == ({HOW[reading["mode"]]} if reading["collected"] is not None else set())
     return reading["collected"] is not None, counts.get("__main__.Node", 0)
 
 
-@pytest.fixture
-def target(launch: Callable[..., Guest], python: str) -> Guest:
+@pytest.fixture(params=HOW)
+def target(request: pytest.FixtureRequest, launch: Callable[..., Guest], python: str) -> Guest:
     """A large heap without garbage, looked at once."""
-    guest = launch(TARGET, python=python)
+    guest = launch(TARGET, python=python, heap=request.param)
     assert guest.line() == "ready"
     assert read(guest) == (False, 0)
     return guest
@@ -150,7 +157,47 @@ threading.Thread(target=fork, daemon=True).start()
 def test_a_fork_ends_the_search(target: Guest) -> None:
     """A search that would go on for ever is told to stop when the target forks; a full collection is done instead."""
     tell(target, f"exec({FORKING!r})")
-    assert read(target, "alive(1000)") == (True, 0)
+    tell(target, "alive(1000)")
+    reading = target.read()
+    assert reading["collected"] is not None
+    assert "gc_collect" in reading["pauses_ms"]
+
+
+def test_what_lives_is_left_alone_when_it_is_taken_for_garbage(launch: Callable[..., Guest], python: str) -> None:
+    """All the target has is said to be garbage: the collector takes what is, and runs each finalizer once."""
+    source = TARGET.replace("gc.disable()", WRONG)
+    guest = launch(source, python=python, heap="sampler")
+    assert guest.line() == "ready"
+    guest.read()
+    tell(guest, "made = Ends(); made.me = made; gc.collect(); del made")
+    tell(guest, "alive(1000); lost(1000); weak = weakref.ref(kept[0])")
+    reading = guest.read()
+    assert "gc_found" in reading["pauses_ms"]
+    assert reading["collected"] >= 1000
+    counts = {row["type"]: row["count"] for row in reading["types"]}
+    assert (counts.get("__main__.Node", 0), counts["__main__.Kept"]) == (0, 1000)
+    tell(guest, "assert len(base) == 100_000 and base[7] == [7] and weak() is kept[0]")
+    tell(guest, "assert len(back) == 1; gc.collect(); weak = weakref.ref(back.pop()); alive(1000)")
+    assert "gc_found" in guest.read()["pauses_ms"]
+    tell(guest, "assert weak() is None and not back")
+
+
+WRONG = """
+import weakref
+class Ends:
+    def __del__(self): back.append(self)
+back = []
+def all_of_it(self, objects):
+    taken = list(objects)
+    objects.clear()
+    return taken
+def count(self, objects):
+    number = len(objects)
+    objects.clear()
+    return number // 50
+garbage.Search.lost, garbage.Search.among = all_of_it, count
+gc.disable()
+"""
 
 
 KINDS = """
@@ -275,4 +322,7 @@ def test_it_says_nothing_where_it_cannot_tell(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(garbage, "MOST", 1)
     assert search.among([[], [[]]]) is None
     monkeypatch.undo()
-    assert (search.among([[], [[]]]), search.tables, search.beyond) == (2, {}, {})
+    assert (search.tables, search.beyond) == ({}, {})
+    assert search.among([[], [[]]]) == 2
+    search.forget()
+    assert (search.tables, search.beyond) == ({}, {})
