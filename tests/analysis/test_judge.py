@@ -57,6 +57,17 @@ def test_a_one_off_step_is_not_a_leak(at):
     assert judge(t, y + 10 * MB * (t / HOUR > at), HOUR, MB).verdict != "leak"
 
 
+def test_a_warm_up_that_begins_with_a_step_is_not_in_the_slope():
+    """A daemon of 60 MB: 220 KB at once, 12 KB in each of ten cycles of two minutes, then fifty without growth."""
+    t = np.arange(0.0, 60 * 120.0, 2.0)
+    cycle = t // 120.0
+    noise = np.random.default_rng(0).normal(0.0, 4.0, 60)[cycle.astype(int)]
+    kilobytes = 60_700 + 220 * (cycle >= 1) + 12 * np.minimum(cycle, 10.0) + noise
+    v = judge(t, kilobytes * 1024.0, 120.0, 102_400.0, quantum=4096.0)
+    assert v.verdict == "clean"
+    assert v.ci95[1] < 60 * 1024.0
+
+
 @pytest.mark.parametrize("cycles", [3, 4, 6])
 def test_short_cycles_that_settle_late_are_not_a_leak(cycles):
     """One-off growth of 1.3 MB spread over half of a short run stays below a limit of 1 MB per cycle."""
