@@ -61,12 +61,12 @@ def load_function(reference: str, folder: str) -> Function:
         if str(path.parent) not in sys.path:
             sys.path.append(str(path.parent))  # a scenario may import its neighbours
         spec.loader.exec_module(module)
-        function = getattr(module, name)
+        function: Function = getattr(module, name)
     except Exception as error:  # it is the user's file: anything may come out of it
         raise SoakError("load_function", reference=reference, why=f"{type(error).__name__}: {error}") from error
     if not inspect.iscoroutinefunction(function):
         raise SoakError("load_function", reference=reference, why="it is no `async def` function")
-    return function  # type: ignore[no-any-return]  # checked to be one just above
+    return function
 
 
 class _Visit(httpx.AsyncBaseTransport):
