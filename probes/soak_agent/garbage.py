@@ -92,9 +92,16 @@ class Search:
         return None
 
     def lost(self, objects: list[Any]) -> list[Any]:
-        """Those of `objects` that `among` took for garbage, and what was made in their places since. Uses them up."""
+        """Those of `objects` that `among` took for garbage, and what was made in their places since. Uses them up.
+
+        None of them when it is to stop.
+        """
         found: list[Any] = []
-        self.stretches.slices("garbage", objects, lambda piece: self._pick(piece, found), SLICE)
+        try:
+            self.stretches.slices("garbage", objects, lambda piece: self._pick(piece, found), SLICE)
+        except GivenUp:
+            objects.clear()
+            found.clear()
         return found
 
     def forget(self) -> None:
@@ -192,10 +199,12 @@ class Search:
                 alive.append(item)
 
     def _pick(self, piece: list[Any], found: list[Any]) -> None:
-        tables = self.tables
+        self._go_on()
+        tables, held = self.tables, self.referents
         for item, number in zip(piece, map(number_of, piece)):
             table = tables.get(number >> TABLE)
-            if table and table[number >> GRAIN & PLACES] == UNREACHED:
+            taken = table and table[number >> GRAIN & PLACES] == UNREACHED
+            if taken and (type(item) is not tuple or len(held(item)) == len(item)):  # or it is being filled
                 found.append(item)
 
 

@@ -30,10 +30,13 @@ FREELY = (
     0.03  # s: where a full collection takes longer, garbage is looked for, and only where it would look like growth
 )
 GREW = 1.005  # by how much more: what was made and died meanwhile is some thousandths of a large heap
+SOME = 0.001  # of the objects: so much garbage is collected where that costs little
 TYPES = 200  # types sent by count, and as many by growth
 BASELINE_FLOOR = 512  # bytes: smaller sites count as nothing in the first reading
 HANDLE_GROUPS = 40  # stacks sent for each kind of handle, by count and by growth
 LEFT_OUT = "left out, it would hold the target longer than agent.longest_pause"
+FORKED = "types left out: the target forked while they were counted"
+GARBAGE_LEFT = f"garbage {LEFT_OUT}: cycles of it look like growth until Python collects them itself"
 
 
 class Readings:
@@ -120,6 +123,7 @@ class Readings:
         if not self.heap.makes_young and not self._may_collect_all(living, warnings):
             return None
         if self.stretches.foreseen("gc_collect", living) <= freely:
+            objects.clear()  # what we hold would not be collected
             return self._collect_all()
         try:
             return self._collect_lost(objects, living, warnings)
@@ -134,7 +138,7 @@ class Readings:
     def _may_collect_all(self, living: int, warnings: list[str]) -> bool:
         if self.stretches.fits("gc_collect", living):
             return True
-        warnings.append(f"garbage {LEFT_OUT}: cycles of it look like growth until Python collects them itself")
+        warnings.append(GARBAGE_LEFT)
         return False
 
     def _listed(self, expected: int) -> list[Any]:
@@ -155,19 +159,29 @@ class Readings:
             self.floor = min(living, before)
             return None
         garbage = self.search.among(objects) if objects else None
+        objects.clear()
         if garbage is None:
             self.floor = living if before is None else before
             due = before is not None and self._may_collect_all(living, warnings)
             return self._collect_all() if due else None
         self.floor = living - garbage
-        if living <= self.floor * GREW:
-            return None
-        return self._collect_found(living) if self.heap.makes_young else self._collect_all()
+        if self.heap.makes_young:
+            return self._collect_found(living, garbage, warnings) if garbage > living * SOME else None
+        return self._collect_all() if living > self.floor * GREW else None
 
-    def _collect_found(self, living: int) -> int:
+    def _collect_found(self, living: int, garbage: int, warnings: list[str]) -> int | None:
         """Collect what the search took for garbage, and no more: it takes as long as there is garbage."""
+        if not self.stretches.fits("gc_found", garbage):
+            warnings.append(GARBAGE_LEFT)
+            return None
+        # What is being made is old then: at the end of the list, of which the end is let go of first.
+        self.stretches.run("gc_young", self.gc.collect, YOUNG)
         found = self.search.lost(self._listed(living))
+        if not found:
+            return None
+        number = len(found)
         collected: int = self.stretches.run("gc_found", self._collect_these, found)
+        self.stretches.learn("gc_found", number)
         return collected
 
     def _collect_these(self, found: list[Any]) -> int:
@@ -182,14 +196,23 @@ class Readings:
             self.living = None
             warnings.append(f"types {LEFT_OUT}")
             return counts
+        if "garbage" in self.stretches.seconds:  # that took a while: see _collect_found
+            self.stretches.run("gc_young", self.gc.collect, YOUNG)
         objects = self.stretches.run("objects", self.gc.get_objects)
         self.living = len(objects)
-        if "gc_collect" in self.stretches.seconds:
+        if not self.stretches.seconds.keys().isdisjoint(("gc_collect", "gc_found")):
             self.floor = self.living
         for part in ("gc_collect", "objects"):
             self.stretches.learn(part, self.living)
-        self.stretches.slices("types", objects, lambda piece: self.count_elements(counts, map(type, piece)))
-        return counts
+
+        def count(piece: list[Any]) -> None:
+            self.count_elements(counts, map(type, piece))
+            if self.server.stopping and objects:  # a fork: the child would have all our references for good
+                objects.clear()
+                warnings.append(FORKED)
+
+        self.stretches.slices("types", objects, count)
+        return {} if FORKED in warnings else counts
 
     def _types(self, counts: dict[type, int], top: int) -> list[dict[str, Any]]:
         named: dict[str, int] = {}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SLICE = 20_000  # objects looked at in one go: 1 to 2 ms
 BREATH = 0.0002  # s between two slices: who waits for the GIL gets it
 # s for each object, or block of tracemalloc, before anything was measured here: what it takes on a slow machine.
-RATES = {"gc_collect": 1.2e-7, "objects": 3e-8, "holders": 1e-7, "heap": 4e-7}
+RATES = {"gc_collect": 1.2e-7, "gc_found": 4e-7, "objects": 3e-8, "holders": 1e-7, "heap": 4e-7}
 
 
 class Stretches:

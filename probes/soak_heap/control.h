@@ -33,9 +33,17 @@ static int find_all(void) {
            find(&api.list_size, "PyList_Size", NULL) & find(&api.list_item, "PyList_GetItem", NULL) &
            find(&api.list_replace, "PyList_SetSlice", NULL) & find(&api.gc_tracked, "PyObject_GC_IsTracked", NULL) &
            find(&api.gc_untrack, "PyObject_GC_UnTrack", NULL) & find(&api.gc_track, "PyObject_GC_Track", NULL) &
-           find(&python.this_state, "PyGILState_GetThisThreadState", NULL) &
+           find(&api.is_subtype, "PyType_IsSubtype", NULL) & find(&api.weakref_type, "_PyWeakref_RefType", NULL) &
+           find(&api.none, "_Py_NoneStruct", NULL) & find(&python.this_state, "PyGILState_GetThisThreadState", NULL) &
            find(&python.finalizing, "Py_IsFinalizing", "_Py_IsFinalizing") &
            find(&python.code_type, "PyCode_Type", NULL);
+}
+
+/* A weak reference whose object another thread's collection has just cleared stands in that collector's own list until its
+   callback is called; taken off it, the callback never is. */
+static int in_callback_queue(void *object) {
+    return api.is_subtype(FIELD(void *, object, OB_TYPE), api.weakref_type) &&
+           FIELD(void *, object, WEAKREF_OBJECT) == api.none && FIELD(void *, object, WEAKREF_CALLBACK);
 }
 
 /* For the agent: the collector takes these for young, so that a collection of the young looks at them and at no other old
@@ -46,7 +54,7 @@ EXPORT void soak_heap_make_young(void *list) {
     ptrdiff_t size = api.list_size(list);
     for (ptrdiff_t i = 0; i < size; i++) {
         void *object = api.list_item(list, i);
-        if (!api.gc_tracked(object)) continue;
+        if (!api.gc_tracked(object) || in_callback_queue(object)) continue;
         api.gc_untrack(object);
         api.gc_track(object);
     }

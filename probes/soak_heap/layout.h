@@ -30,6 +30,7 @@ static const struct layout LAYOUTS[] = {
 
 /* The same in every version. */
 enum { OB_TYPE = 8, OB_SIZE = 16, BYTES_DATA = 32, STR_LENGTH = 16, STR_STATE = 32, STATE_INTERP = 16 };
+enum { WEAKREF_OBJECT = 16, WEAKREF_CALLBACK = 24 };
 
 static const struct layout *layout_for(int minor) {
     for (size_t i = 0; i < sizeof LAYOUTS / sizeof *LAYOUTS; i++)

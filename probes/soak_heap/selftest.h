@@ -29,6 +29,8 @@ static struct {
     int (*gc_tracked)(object *);
     void (*gc_untrack)(object *);
     void (*gc_track)(object *);
+    int (*is_subtype)(object *, object *);
+    object *weakref_type, *none;
 } api;
 
 static int refuse(char *why, size_t size, const char *text) {
