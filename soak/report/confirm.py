@@ -2,7 +2,8 @@
 
 tracemalloc follows every block, also those that Python hands out again without asking an allocator. What was allocated
 in the window and lived at its end is mostly what leaks, so a site has about the same share of it as of the growth. One
-of small blocks or with a partial stack that has next to none of it stands on the wrong line.
+of small blocks or with a partial stack that has next to none of it stands on the wrong line. A target that keeps
+replacing what it holds has far more in it than leaks: then it says nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ CONCLUSIVE = 0.4  # of what the growth makes one expect must have been kept in t
 NAMED = 0.25  # of what was kept: what no site names yet is named from here on
 FAR = 1.5  # times the share that the sampler gave: then the window's is told
 LEAST = 16 * 1024  # bytes kept, below which anything may have been it
+MOST = 4.0  # times that, or LEAST: mostly what takes the place of something else; leaks had 0.3 to 2
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Kept:
 
 def confirmed(attributor: Attributor, sites: list[dict[str, Any]], growth: float) -> list[dict[str, Any]]:
     """`sites` in the order that the window gives them, with what it names and they do not; as they are without one."""
-    kept = _kept(attributor)
-    if kept is None or kept.total < max(LEAST, CONCLUSIVE * _expected(attributor.data, growth)):
+    kept, expected = _kept(attributor), _expected(attributor.data, growth)
+    if kept is None or not max(LEAST, CONCLUSIVE * expected) <= kept.total <= MOST * max(LEAST, expected):
         return sites
     for site in sites:
         frame = site["likely"] or site["traceback"][-1]
