@@ -199,6 +199,7 @@ def test_what_lives_is_left_alone_when_it_is_taken_for_garbage(launch: Callable[
     assert reading["collected"] >= 1000
     counts = {row["type"]: row["count"] for row in reading["types"]}
     assert (counts.get("__main__.Node", 0), counts["__main__.Kept"]) == (0, 1000)
+    assert "gc_found" not in guest.read()["pauses_ms"]  # what was found wrongly is not looked for again and again
     tell(guest, "assert len(base) == 100_000 and base[7] == [7] and weak() is kept[0]")
     tell(guest, "assert len(back) == 1; gc.collect(); weak = weakref.ref(back.pop()); alive(1000)")
     assert "gc_found" in guest.read()["pauses_ms"]
@@ -384,8 +385,19 @@ def test_it_says_nothing_where_it_cannot_tell(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.undo()
     assert (search.tables, search.beyond) == ({}, {})
     assert search.among([[], [[]]]) == 2
-    monkeypatch.setattr(search, "stop", lambda: True)
-    objects: list[Any] = [[], [[]]]
-    assert (search.lost(objects), objects) == ([], [])
     search.forget()
     assert (search.tables, search.beyond) == ({}, {})
+
+
+def test_what_was_found_is_let_go_of_when_it_is_to_stop() -> None:
+    """At a fork, which would leave the child with our references."""
+    stop: list[bool] = []
+    search = Search(Stretches(), lambda: bool(stop))
+    search.ends = float("inf")
+    item: list[Any] = []
+    number = garbage.number_of(item)
+    search.tables[number >> garbage.TABLE][number >> garbage.GRAIN & garbage.PLACES] = garbage.UNREACHED
+    assert search.lost([item, [item]]) == [item]
+    stop.append(True)
+    objects = [item]
+    assert (search.lost(objects), objects) == ([], [])
