@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 TOP = 60  # stacks sent by size, and as many by growth
 YOUNG = 1  # the generations below the last
-FREELY = (
-    0.03  # s: where a full collection takes longer, garbage is looked for, and only where it would look like growth
-)
+FREELY = 0.03  # s: where a full collection takes longer, only garbage that would look like growth is collected
 GREW = 1.005  # by how much more: what was made and died meanwhile is some thousandths of a large heap
 SOME = 0.001  # of the objects: so much garbage is collected where that costs little
 TYPES = 200  # types sent by count, and as many by growth

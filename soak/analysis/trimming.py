@@ -86,8 +86,8 @@ def trim(points: Points, limit: float, least_jump: float = 0.0) -> Trimmed:
         warm = not (bend.concave or bend.convex or _starts_low(seen, line, limit))
         # Restarts leave single cycles, which have no slope.
         if warm or points.cycles <= least or not points.but_first().enough:
-            straight = bend if sides is None else _straight(line)
-            return Trimmed(points, line, straight, sides is not None, points.cycles < all_cycles)
+            shape = bend if sides is None else _straight(line)
+            return Trimmed(points, line, shape, sides is not None, points.cycles < all_cycles)
         points = points.but_first()
 
 
