@@ -27,7 +27,7 @@ from soak.resume import CutOff, take_over
 from soak.schedule import Order, SchedulePart
 from soak.session import RunOutcome, Session
 from soak.signals import StopSignals
-from soak.standing import LastRun, Patience, Standing, WatchedStore
+from soak.standing import LastRun, Patience, Standing, WatchedStore, last_run
 from soak.supervisor import Supervisor
 from soak.web.server import WebPart
 from soak_storage import Store, open_store
@@ -92,7 +92,7 @@ class Daemon:
         for run_id in clear_leftovers(store, but=None if cut_off is None else cut_off.run_id):
             LOG.warning("run %d was cut off by a crash: it is closed as interrupted, what was sampled is kept", run_id)
         config = self._config
-        self._standing = Standing(config.target.name)
+        self._standing = Standing(config.target.name, last=last_run(store, config.target.name, self._host))
         self._store = WatchedStore(store, self._standing)
         self._schedule = SchedulePart(Jobs(store, self._host), config.target.name, config.schedule)
         self._housekeeping = Housekeeping(store, config.storage.url, config.storage.retain)
@@ -174,6 +174,10 @@ class Daemon:
             self._tidied = status.cycle
             give_back()
 
+    def ending(self) -> None:
+        """No sample is due any more: suspects are looked at again, the target is ended, the run is judged."""
+        self._standing.ending()
+
     # ------------------------------------------------------------------------------------------------------ reload
 
     def _reload_if_asked(self) -> None:
@@ -224,6 +228,10 @@ class _Watcher:
     def message(self, text: str) -> None:
         """Something happened."""
         LOG.info("%s", text)
+
+    def ending(self) -> None:
+        """The loop is over."""
+        self._daemon.ending()
 
     def close(self) -> None:
         """Nothing was shown."""

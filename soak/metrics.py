@@ -105,7 +105,7 @@ class SoakCollector:
         cpu = CounterMetricFamily("soak_daemon_cpu_seconds", "Processor time of the daemon.")
         cpu.add_metric((), usage.ru_utime + usage.ru_stime)
         yield cpu
-        if standing.sample_age is not None and standing.phase != IDLE:
+        if standing.sample_age is not None and standing.phase == SOAKING:
             yield _gauge("soak_sample_age_seconds", "Seconds since samples were last stored.", standing.sample_age)
         stats = standing.recorder
         if stats is not None:

@@ -32,6 +32,9 @@ class ProgressListener(Protocol):
     def message(self, text: str) -> None:
         """Something happened that a person would want to know."""
 
+    def ending(self) -> None:
+        """The cycles are over: what is left takes its time, and stores hardly anything meanwhile."""
+
     def close(self) -> None:
         """The run is over: put away what is left on the screen."""
 
@@ -43,6 +46,9 @@ class Silent:
         """Say nothing."""
 
     def message(self, text: str) -> None:
+        """Say nothing."""
+
+    def ending(self) -> None:
         """Say nothing."""
 
     def close(self) -> None:

@@ -160,6 +160,7 @@ class Session:
     def _shutdown(self) -> None:
         """End the parts, the last one first: the load before the target that it is for."""
         run = self.state
+        run.listener.ending()
         while self._started:
             try:
                 self._started[-1].shutdown()

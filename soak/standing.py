@@ -69,8 +69,14 @@ class Standing:
     """Safe to be used from any thread."""
 
     def __init__(
-        self, name: str, *, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+        self,
+        name: str,
+        *,
+        last: LastRun | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        """`last`: the run that ended last before the daemon began, so that a restart resolves no alert."""
         self.name = name
         self.started = wall()
         self._monotonic = monotonic
@@ -81,7 +87,7 @@ class Standing:
         self._patience = Patience()
         self._now = _Now()
         self._recorder: Callable[[], RecorderStats] | None = None
-        self.last: LastRun | None = None
+        self.last = last
         self.runs = dict.fromkeys(VERDICTS, 0)
         self.parts: Callable[[], Mapping[str, Mapping[str, object]]] = dict
         self.next_start: Callable[[], float | None] = lambda: None
@@ -116,14 +122,15 @@ class Standing:
                 self._take(record)
 
     def ending(self) -> None:
-        """The run is closed in the store; what is left is its analysis."""
+        """No sample is due any more: the parts end, then the run is closed in the store and judged."""
         with self._lock:
             self._enter(ENDING)
 
     def end(self, last: LastRun) -> None:
-        """The soak is over."""
+        """The soak is over, and what was sampled and checked is no longer how things are."""
         with self._lock:
             self.last, self._recorder = last, None
+            self._now = _Now(run_id=self._now.run_id)
             self.runs[last.verdict] = self.runs.get(last.verdict, 0) + 1
             self._enter(IDLE)
 
@@ -254,6 +261,14 @@ class Standing:
             "parts": {name: dict(part) for name, part in self.parts().items()},
             "health": self.health(),
         }
+
+
+def last_run(store: Store, name: str, host: str) -> LastRun | None:
+    """The newest run of the target `name` on `host` that has ended with a verdict, as the store has it."""
+    for run in store.runs(name=name):
+        if run.host == host and run.ended is not None and run.verdict is not None:
+            return LastRun(run.id, run.verdict, run.ended)
+    return None
 
 
 class WatchedStore(Store):

@@ -54,6 +54,9 @@ class PlainProgress:
         """One line."""
         print(f"soak: {text}", file=self._stream, flush=True)
 
+    def ending(self) -> None:
+        """What follows tells of itself."""
+
     def close(self) -> None:
         """Lines stay."""
 
@@ -83,6 +86,9 @@ class TerminalProgress:
     def message(self, text: str) -> None:
         """One line above the picture."""
         self._console.print(escape(text), highlight=False, soft_wrap=True)
+
+    def ending(self) -> None:
+        """The picture stays until the run is closed."""
 
     def close(self) -> None:
         """Take the picture away."""

@@ -64,6 +64,22 @@ def test_sigterm_ends_a_run_in_order(tmp_path: Path) -> None:
         assert all(start_time_of(pid) is None for pid in run.target["pids"])
 
 
+def test_a_target_that_takes_its_time_to_end_is_no_hang(tmp_path: Path) -> None:
+    """No sample is due any more once the cycles are over: it says that it ends, long before the run is closed."""
+    deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {RUN_GUEST}"
+    target = {"command": [sys.executable, "-c", deaf], "stop_timeout": "10m"}
+    with service(tmp_path, **LONG, target=target) as daemon:
+        daemon.wait_for_phase("soaking")
+        daemon.signal(signal.SIGTERM)
+        daemon.wait_for_phase("ending")
+        with open_store(daemon.store) as store:
+            run = store.run()
+        assert run.status == "running"
+        for pid in run.target["pids"]:
+            os.kill(pid, signal.SIGKILL)
+        assert daemon.process.wait(LONG_S) == 0
+
+
 def test_the_second_signal_is_now(tmp_path: Path) -> None:
     """SIGTERM and SIGINT: nobody waits for analysis or target; the run is closed as interrupted all the same."""
     deaf = [sys.executable, "-c", f"import signal; signal.signal(15, signal.SIG_IGN); {RUN_GUEST}"]

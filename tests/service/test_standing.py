@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from soak.progress import Status
-from soak.standing import LastRun, Patience, Standing, WatchedStore
+from soak.standing import LastRun, Patience, Standing, WatchedStore, last_run
 from soak_storage import Store, open_store
-from soak_storage.records import EventRow, LoadWindowRow, RunStart, SampleRow
+from soak_storage.records import AnalysisRow, EventRow, LoadWindowRow, RunStart, SampleRow
 
 STATUS = Status(3, 61.0, 1, 6, "load", 20.0, 5e7, 200.0, 900, 2, "inconclusive")
 
@@ -73,6 +73,39 @@ def test_each_phase_has_its_patience(standing: Standing, clock: Clock) -> None:
     assert not standing.alive
     standing.turn()
     assert standing.alive
+
+
+def test_what_follows_the_last_cycle_stores_no_samples_and_is_no_hang(standing: Standing, clock: Clock) -> None:
+    """Two minutes of a window under tracemalloc, a slow reading, a target that takes its time: all of it is ENDING."""
+    standing.committed([sample(1.0)])
+    standing.ending()
+    clock.now = 300.0
+    standing.committed([EventRow("agent", 1.0)])
+    assert standing.alive and standing.phase == "ending"
+    standing.committed([sample(2.0)])  # the sampler's last look
+    assert standing.phase == "ending"
+
+
+def test_what_was_last_seen_is_not_how_things_are_after_a_run(standing: Standing) -> None:
+    """A target that is not there any more is neither healthy nor unhealthy, and has no memory."""
+    standing.committed([sample(1.0), EventRow("check", 1.0, None, {"name": "api", "state": "unhealthy"})])
+    standing.end(LastRun(3, "clean", 1000.0))
+    assert (standing.samples(), standing.checks(), standing.load()) == ([], {}, {})
+    assert standing.health()["target"]["status"] == "unknown"
+
+
+def test_a_restart_of_the_daemon_forgets_no_verdict(opened: Store) -> None:
+    """The newest run of this target, on this host, that ended with one; else an alert would resolve by itself."""
+    starts = [("orders-api", "here"), ("orders-api", "here"), ("orders-api", "there"), ("other", "here")]
+    runs = [
+        opened.begin_run(RunStart(name, host, float(number), "0", 60.0, 9.0, 6, {}))
+        for number, (name, host) in enumerate([*starts, ("orders-api", "here")])
+    ]
+    for run, verdict in zip(runs[:-1], ("clean", "leak", "failed", "failed"), strict=True):
+        opened.end_run(run, "completed", 50.0 + run)
+        opened.write(run, [AnalysisRow(1.0, {"verdict": verdict, "exit_code": 1})])
+    assert last_run(opened, "orders-api", "here") == LastRun(runs[1], "leak", 50.0 + runs[1])
+    assert last_run(opened, "payments", "here") is None
 
 
 def test_what_a_commit_is_told_is_what_is_stored(standing: Standing, clock: Clock, tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def test_metrics_are_what_prometheus_reads(serve: Serve) -> None:
     found = values(ask("/metrics")[2])
     assert found["soak_last_verdict", "orders-api", "leak"] == 1.0
     assert found["soak_runs_total", "orders-api", "leak"] == 1.0
+    assert not {"soak_target_bytes", "soak_check_healthy"} & {name for name, *_ in found}  # of what is over
 
 
 def test_health_is_503_only_when_the_daemon_hangs(serve: Serve) -> None:
