@@ -98,7 +98,6 @@ def read_probe(probe: Probe) -> object:
 class _Polled:
     probe: Probe
     next: float = 0.0
-    began: float = 0.0
     answer: Future[object] | None = None
     state: str | None = None
     since: float = 0.0
@@ -126,6 +125,7 @@ class StateProbes:
         self._interval = max(interval, SHORTEST)
         self._read = read
         self._polled = [_Polled(probe) for probe in probes]
+        self._looked = 0.0
 
     def initialize(self) -> None:
         """Nothing to start: each poll gets a thread."""
@@ -134,19 +134,20 @@ class StateProbes:
     def due(self) -> float:
         """When `loop` wants to be called, in seconds of run time."""
         moments = (
-            polled.began + LOOK_EVERY if polled.answer else self._hours.next_open(polled.next)
+            self._looked + LOOK_EVERY if polled.answer else self._hours.next_open(max(polled.next, self._looked))
             for polled in self._polled
         )
         return min(moments, default=NEVER)
 
     def loop(self, now: float) -> Iterator[Record]:
         """Take the answers that have come, poll what is due; never waits."""
+        self._looked = now
         for polled in self._polled:
             if polled.answer is not None and polled.answer.done():
                 answer, polled.answer = polled.answer, None
                 yield from self._take(polled, answer, max(0.0, now))
             if polled.answer is None and now >= polled.next and self._hours.open(now):
-                polled.began, polled.next = now, now + self._interval
+                polled.next = now + self._interval
                 polled.answer = in_background(self._read, polled.probe)
 
     def finish(self, now: float) -> Iterator[Record]:

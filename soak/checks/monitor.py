@@ -57,6 +57,7 @@ class Checks:
         self._on_unhealthy = on_unhealthy or {}
         self._ask = ask
         self._watched = [_Watched(check, CheckHealth(check.failures)) for check in checks]
+        self._looked = 0.0
 
     def initialize(self) -> None:
         """Nothing to start: each check that is due gets a thread."""
@@ -67,7 +68,8 @@ class Checks:
         moments = [NEVER]
         for watched in self._watched:
             waiting = watched.answer is not None
-            moments.append(watched.began + LOOK_EVERY if waiting else self._hours.next_open(watched.next))
+            opens = self._hours.next_open(max(watched.next, self._looked))  # the silence may have begun since `next`
+            moments.append(self._looked + LOOK_EVERY if waiting else opens)
         return min(moments)
 
     @property
@@ -82,6 +84,7 @@ class Checks:
 
     def loop(self, now: float) -> Iterator[Record]:
         """Take the answers that have come, ask what is due; never waits."""
+        self._looked = now
         for watched in self._watched:
             yield from self._collect(watched, now)
             if watched.answer is None and now >= watched.next and self._hours.open(now):

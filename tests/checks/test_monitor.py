@@ -89,6 +89,25 @@ def test_nothing_is_asked_in_the_silence() -> None:
     assert service.asked == 2
 
 
+def test_the_next_look_is_always_ahead() -> None:
+    """However long an answer takes, and though the silence has begun since a check was due: nobody spins until then."""
+    never, hung = threading.Event(), Service()
+
+    def ask(check: Check) -> Outcome:
+        never.wait()
+        return hung.ask(check)
+
+    stuck = Checks([check(timeout=30.0)], ALWAYS, ask=ask)
+    for now in (0.0, 0.2, 5.0):
+        list(stuck.loop(now))
+        assert now < stuck.due <= now + 0.1
+    never.set()
+    service = Service()
+    late = Checks([check()], Hours(60.0, 20.0), ask=service.ask)
+    step(late, service, 35.0)
+    assert list(late.loop(55.0)) == [] and late.due == 60.0  # due at 45 already
+
+
 def test_one_that_hangs_delays_nobody() -> None:
     """A check that never returns fails at its timeout; `loop` returns at once, other checks go on."""
     never, calm = threading.Event(), Service()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from soak.checks import Hours
@@ -58,6 +60,20 @@ def test_a_state_is_recorded_when_it_changes() -> None:
     ]
     stored = list({event.key: event for event in events}.values())  # as the store keeps them
     assert periods_of(stored, "breaker", 9.0) == [Period(0.0, 2.0, "closed"), Period(2.0, 5.0, "open")]
+
+
+def test_the_next_look_is_always_ahead() -> None:
+    """However long an answer takes, and though the silence has begun since a poll was due: nobody spins until then."""
+    never = threading.Event()
+    probe = Probe("queue", "number", url="http://127.0.0.1:1")
+    stuck = StateProbes([probe], ALWAYS, 1.0, read=lambda _: never.wait())
+    for now in (0.0, 0.2, 5.0):
+        list(stuck.loop(now))
+        assert now < stuck.due <= now + 0.05
+    never.set()
+    late = StateProbes([probe], Hours(cycle=60.0, quiet=20.0), 1.0, read=lambda _: 1)
+    polled(late, 48.0, 1)
+    assert list(late.loop(55.0)) == [] and late.due == 60.0  # due at 49 already
 
 
 def test_a_number_is_a_series_and_a_failure_a_gap() -> None:
