@@ -35,6 +35,7 @@ HANDLE_GROUPS = 40  # stacks sent for each kind of handle, by count and by growt
 LEFT_OUT = "left out, it would hold the target longer than agent.longest_pause"
 FORKED = "types left out: the target forked while they were counted"
 GARBAGE_LEFT = f"garbage {LEFT_OUT}: cycles of it look like growth until Python collects them itself"
+COLLECTION_OFF = "collection is off in the target (gc.disable): its cycles are kept, so that soak collects none either"
 
 
 class Readings:
@@ -110,7 +111,13 @@ class Readings:
         return sys.getallocatedblocks() if self.living is None else self.living
 
     def _collect(self, warnings: list[str]) -> int | None:
-        """Have garbage collected; None where there is none that would look like growth, or it would take too long."""
+        """Have garbage collected; None where there is none that would look like growth, or it would take too long.
+
+        What a target without a collector keeps, nobody frees: a collection by us would hide its leak.
+        """
+        if not (self.gc.isenabled() and self.gc.get_threshold()[0]):
+            warnings.append(COLLECTION_OFF)
+            return None
         expected = self._expected()
         freely = min(self.stretches.longest or FREELY, FREELY)
         if self.stretches.foreseen("gc_collect", expected) <= freely:

@@ -91,7 +91,7 @@ def test_garbage_is_collected_first_only_when_asked(launch: Callable[..., Guest]
     """Cycles made by the target are gone in a reading with collect and counted in one without."""
     source = """
     import gc, sys
-    gc.disable()
+    gc.set_threshold(1 << 30)
     class Node: pass
     def cycles(count):
         for _ in range(count):
@@ -106,6 +106,45 @@ def test_garbage_is_collected_first_only_when_asked(launch: Callable[..., Guest]
     without = {row["type"]: row["count"] for row in guest.read(collect=True)["types"]}
     assert with_garbage["__main__.Node"] == 500
     assert "__main__.Node" not in without
+
+
+@pytest.mark.parametrize(
+    ("off", "on"), [("gc.disable()", "gc.enable()"), ("gc.set_threshold(0)", "gc.set_threshold(700)")]
+)
+def test_what_a_target_without_a_collector_keeps_is_left(
+    launch: Callable[..., Guest], python: str, off: str, on: str
+) -> None:
+    """Nobody would free its cycles: they are counted, and that is said; once its collector is on they go."""
+    source = f"""
+    import gc, sys
+    from _soak_agent import readings
+    class Node: pass
+    def stop(word):
+        print(word, flush=True)
+        sys.stdin.readline()
+    {off}
+    for _ in range(500):
+        node = Node(); node.me = node
+    stop("ready")
+    readings.FREELY = 0.0  # seconds: as in a heap whose collection takes long
+    stop("large")
+    {on}
+    readings.FREELY = 1e3
+    stop("on")
+    """
+    guest = launch(source, python=python)
+    assert guest.line() == "ready"
+    for word in ("large", "on"):
+        reading = guest.read()
+        counts = {row["type"]: row["count"] for row in reading["types"]}
+        assert (counts["__main__.Node"], reading["collected"]) == (500, None)
+        assert [text.partition(" (")[0] for text in reading["warnings"]] == ["collection is off in the target"]
+        assert set(reading["pauses_ms"]) == {"objects", "types", "heap"}
+        assert guest.go() == word
+    reading = guest.read()
+    assert reading["warnings"] == []
+    # the last is a variable of the target's
+    assert {row["type"]: row["count"] for row in reading["types"]}["__main__.Node"] == 1
 
 
 def test_pauses_are_measured_by_part(launch: Callable[..., Guest]) -> None:
@@ -169,7 +208,7 @@ def test_old_garbage_in_a_large_heap_neither_looks_like_growth_nor_hides_a_leak(
     gc.collect()
     stop("ready")
     while True:
-        gc.disable()
+        gc.set_threshold(1 << 30)
         nodes = [Node() for _ in range(1000)]
         for node in nodes:
             node.me = node
