@@ -42,8 +42,8 @@ class ClockTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no typ
         )
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
-        """The first due time after `previous`, not before `now`; in the zone."""
-        after = now if previous is None else max(now, previous + timedelta(microseconds=1))
+        """The first due time after `previous`, or from `now` on when there is none; in the zone."""
+        after = now if previous is None else previous.astimezone(UTC) + timedelta(microseconds=1)
         face = after.astimezone(self._zone).replace(tzinfo=UTC, fold=0)
         while True:
             found: datetime | None = self._clock.get_next_fire_time(None, face)

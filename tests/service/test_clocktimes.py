@@ -46,6 +46,16 @@ def test_a_time_that_comes_twice_is_taken_the_first_time() -> None:
     assert starts("30 2 * * *", between, 1) == ["10-26 01:30"]
 
 
+def test_every_start_after_one_is_told_however_late_it_is() -> None:
+    """Asked on Thursday for what follows Monday 22:00: Tuesday, as the scheduler wants to know the last one missed."""
+    trigger = trigger_of(Schedule(cron="0 22 * * *", timezone="Europe/Berlin"))
+    monday, thursday = datetime(2026, 6, 1, 22, tzinfo=BERLIN), datetime(2026, 6, 4, 22, 5, tzinfo=BERLIN)
+    assert trigger.get_next_fire_time(monday, thursday) == monday + timedelta(days=1)
+    autumn = datetime(2026, 10, 24, 22, tzinfo=BERLIN)  # over the change of the clocks, too
+    following = trigger.get_next_fire_time(autumn, autumn + timedelta(days=9))
+    assert following.astimezone(UTC) == datetime(2026, 10, 25, 21, tzinfo=UTC)
+
+
 def test_half_hours_never_go_back() -> None:
     """Through both nights the starts of every half hour only go forward, and none comes twice."""
     trigger = trigger_of(Schedule(cron="*/30 * * * *", timezone="Europe/Berlin"))

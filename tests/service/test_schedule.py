@@ -110,6 +110,19 @@ def test_several_missed_starts_are_one(store: Store, make: Make) -> None:
     assert part.take(0.05) is None
 
 
+def test_several_missed_starts_by_the_clock_are_one(store: Store, make: Make) -> None:
+    """Down for three days and five minutes of a daily start: that of five minutes ago is made up for."""
+    due = (time.time() - 300.0) // 60 * 60
+    cron = time.strftime("%M %H * * *", time.gmtime(due))
+    was_due(store, ago=time.time() - due + 3 * 86400.0, trigger=f"cron {cron} UTC")
+    part = make(Schedule(cron=cron, timezone="UTC"))
+    part.loop(0.0)
+    order = part.take(0.1)
+    assert order is not None and order.due == pytest.approx(due)
+    assert part.take(0.05) is None
+    assert part.next_start == pytest.approx(due + 86400.0)
+
+
 def test_another_schedule_forgets_what_was_due(store: Store, make: Make) -> None:
     """The configuration is the truth: with another text the stored time no longer holds."""
     was_due(store, ago=60.0, trigger="cron 0 22 * * * UTC")
