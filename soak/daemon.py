@@ -196,8 +196,8 @@ class Daemon:
         fixed = {"storage.url": config.storage.url != before.storage.url, "target.name": _name(config) != _name(before)}
         for key in (key for key, changed in fixed.items() if changed):
             raise UsageError("reload_needs_restart", key=key)
+        self._schedule.use(config.schedule)  # the one step that can fail, when the store is away: nothing before it
         self._config = config
-        self._schedule.use(config.schedule)
         self._housekeeping.retain = config.storage.retain
         self._web.settings = config.web
         self._tell(config)

@@ -76,12 +76,15 @@ class SchedulePart:
             scheduler.shutdown(wait=False)
 
     def use(self, schedule: Schedule) -> None:
-        """Go by another schedule from now on."""
+        """Go by another schedule from now on. StoreUnavailable: it stays with the one before."""
         with self._lock:
-            if schedule != self._schedule:
-                self._schedule = schedule
-                if self._scheduler is not None:
+            before, self._schedule = self._schedule, schedule
+            if schedule != before and self._scheduler is not None:
+                try:
                     self._add()
+                except StoreUnavailable:
+                    self._schedule = before
+                    raise
 
     @property
     def next_start(self) -> float | None:
@@ -219,9 +222,9 @@ class _StoredJobs(MemoryJobStore):  # type: ignore[misc]  # APScheduler has no t
         self._keep(job)
 
     def _keep(self, job: ApJob) -> None:
-        before = next((stored for stored in self._stored.all() if stored.name == job.id), None)
-        row = before or Job("", job.id, job.name, None)
         try:
+            before = next((stored for stored in self._stored.all() if stored.name == job.id), None)
+            row = before or Job("", job.id, job.name, None)
             self._stored.put(replace(row, trigger=job.name, next_due=job.next_run_time.timestamp()))
         except StoreUnavailable as error:  # the start itself must not depend on it
             LOG.warning("when the next soak is due could not be stored: %s", error.message)

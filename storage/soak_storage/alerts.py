@@ -92,13 +92,13 @@ class Alerts:
 
     def open(self, name: str | None = None) -> list[Alert]:
         """Alerts that are not resolved, oldest first."""
-        with self._store.engine.connect() as connection:
+        with self._store.reading() as connection:
             return _select(connection, OPEN, *(() if name is None else (alerts.c.name == name,)))
 
     def history(self, limit: int = 100) -> list[Alert]:
         """Resolved and open alerts, the latest raised first."""
         query = sa.select(*_COLUMNS).order_by(alerts.c.raised.desc(), alerts.c.id.desc()).limit(limit)
-        with self._store.engine.connect() as connection:
+        with self._store.reading() as connection:
             return [Alert(*row) for row in connection.execute(query)]
 
     def acknowledge(self, alert_id: int, by: str, now: float, note: str | None = None) -> bool:
@@ -114,7 +114,7 @@ class Alerts:
         table = alert_deliveries
         query = sa.select(table.c.id, table.c.channel, table.c.occasion, table.c.attempts, *_COLUMNS)
         query = query.join(alerts, alerts.c.id == table.c.alert_id).where(table.c.next_try <= now).order_by(table.c.id)
-        with self._store.engine.connect() as connection:
+        with self._store.reading() as connection:
             return [Delivery(row[0], Alert(*row[4:]), *row[1:4]) for row in connection.execute(query)]
 
     def delivered(self, delivery_id: int) -> None:

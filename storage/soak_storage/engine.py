@@ -170,7 +170,7 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 def schema_version(engine: sa.Engine) -> str | None:
     """The migration that the database is at; None while it is empty."""
-    with engine.connect() as connection:
+    with available(engine), engine.connect() as connection:
         return _version(connection)
 
 

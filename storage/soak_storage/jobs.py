@@ -33,7 +33,7 @@ class Jobs:
     def all(self) -> list[Job]:
         """By name."""
         query = sa.select(jobs).where(jobs.c.host == self._host).order_by(jobs.c.name)
-        with self._store.engine.connect() as connection:
+        with self._store.reading() as connection:
             return [Job(*row) for row in connection.execute(query)]
 
     def put(self, job: Job) -> None:

@@ -145,7 +145,7 @@ class Retention:
         table = tables.runs
         columns = (table.c[name] for name in ("id", "started", "ended", "cycle_seconds", "quiet_seconds", "thinned_ms"))
         query = sa.select(*columns).where(table.c.thinned_ms < ALL, table.c.started < now - self._raw)
-        with self._store.engine.connect() as connection:
+        with self._store.reading() as connection:
             runs = connection.execute(query.where(table.c.status != DELETING).order_by(table.c.started)).all()
         return next((run for run in runs if run.thinned_ms < self._thin_until(run, now)), None)
 
@@ -163,7 +163,7 @@ def due_runs(store: Store, ended_before: float) -> list[int]:
     """Runs that ended before a wall time and are nobody's baseline."""
     table = tables.runs
     query = sa.select(table.c.id).where(table.c.ended < ended_before, table.c.baseline.is_(None))
-    with store.engine.connect() as connection:
+    with store.reading() as connection:
         return list(connection.scalars(query.where(table.c.status.not_in(("running", DELETING)))))
 
 

@@ -45,6 +45,19 @@ def test_exposure_is_at_most_three(unit: str) -> None:
     assert done.returncode == 0, done.stdout[-400:]
 
 
+@needs_analyze
+@pytest.mark.parametrize("unit", ["soak.service", "soak@.service"])
+def test_no_start_is_the_last_while_the_store_is_away(unit: str, tmp_path: Path) -> None:
+    """However often it fails it is started again, but for a configuration that is refused; systemd knows every key."""
+    text = (DEPLOY / unit).read_text()
+    keys = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    asked = ("StartLimitIntervalSec", "StartLimitBurst", "Restart", "RestartPreventExitStatus")
+    assert [keys.get(key) for key in asked] == ["0", None, "on-failure", "2"]
+    (tmp_path / unit).write_text(text.replace("/usr/local/bin/soak", sys.executable))
+    command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / unit)]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stderr == ""
+
+
 def prepared() -> Path:
     """The folder with systemd-nspawn and the root; what is missing is fetched."""
     for program in ("debootstrap", "apt-get", "dpkg"):
