@@ -31,11 +31,11 @@ CEILING_NAMES = {"rss": "memory"}  # how the report calls them, where the probe 
 
 @dataclass(frozen=True, slots=True)
 class _Down:
-    """The target is away: how it ended, and when, in run time."""
+    """The target is away: how it ended, and when; times are run time."""
 
     gone: Exit
     since: float
-    found: bool  # its successor runs, though it may not be ready
+    started: float | None = None  # when its successor was started or found, which may not be ready yet
 
 
 class TargetPart:
@@ -144,7 +144,7 @@ class TargetPart:
         self._quick_ends = self._quick_ends + 1 if quick else 0
         if not self._may_return(gone) or self._quick_ends >= MOST_QUICK:
             raise self._final(gone, now)
-        self._down = _Down(gone, max(0.0, now), found=False)
+        self._down = _Down(gone, max(0.0, now))
         if isinstance(self.target, TargetProcess):
             self._start_again(gone, max(0.0, now))
         else:
@@ -157,7 +157,7 @@ class TargetPart:
         self._own(gone=True)
         self.target.restart()
         self._own(gone=False)
-        self._down = _Down(gone, since, found=True)
+        self._down = _Down(gone, since, run.now)  # what the old one took to stop is not the new one's time
 
     def _may_return(self, gone: Exit) -> bool:
         """A started one when `target.restart` says so; an attached one may be restarted by whoever runs it."""
@@ -167,13 +167,16 @@ class TargetPart:
 
     def _await_return(self, down: _Down, now: float) -> None:
         """Go on with it in a new segment once it is ready. SoakError when it does not come back in time."""
-        if not down.found and not isinstance(self.target, TargetProcess):
+        started = down.started
+        if started is None:
+            assert isinstance(self.target, AttachedTarget)
             if not self.target.find_again():
                 if now - down.since >= self._run.config.target.startup_timeout:
                     raise self._final(down.gone, now)
                 return
-            self._down = down = _Down(down.gone, down.since, found=True)
-        if self.target.ready(now - down.since):
+            started = now
+            self._down = _Down(down.gone, down.since, started)
+        if self.target.ready(now - started):
             self._returned(down, now)
 
     def _returned(self, down: _Down, now: float) -> None:
