@@ -10,7 +10,7 @@ import os
 import sys
 
 from .proc import STATES, inode_of, orphans, own_children, size_of, sort_of, tcp_states
-from .stacks import OWN, frame_stack, frames_of
+from .stacks import OWN, frame_stack, frames_of, is_cut
 from .stdlib import load
 from .tasks import code_of, waiting_at
 
@@ -63,6 +63,8 @@ class Groups:
     def _row(self, key: tuple[str, Chain], row: dict[str, Any]) -> dict[str, Any]:
         age = None if row["born"] is None else round(self.now - row["born"], 3)
         detail = {"states": row["tags"], "example": row["example"], "oldest_s": age}
+        if is_cut(key[1]):
+            detail["cut"] = True
         return {"kind": key[0], "count": row["count"], "stack": frames_of(key[1]), "detail": detail}
 
 

@@ -80,6 +80,7 @@ class Attributor:
                     grouping.add(group, handle.stack, at, point.count, point.count)
                     if at == grouping.times.size - 1:
                         note_states(group.details, point.detail)
+                        group.partial |= bool(_told(point.detail).get("cut"))
         return self._ranked(grouping, growth_per_hour)
 
     def _ranked(self, grouping: Grouping, total: float) -> Attribution:
@@ -225,16 +226,20 @@ def slope(times: Floats, values: Floats) -> float:
 
 def note_states(details: dict[str, int], detail: str) -> None:
     """Add what a reading says of handles: their states with numbers, and an example of a peer or path."""
-    try:
-        told = json.loads(detail)
-    except ValueError:
-        told = {"example": detail}
-    if not isinstance(told, dict):
-        return
+    told = _told(detail)
     for state, number in (told.get("states") or {}).items():
         details[str(state)] = details.get(str(state), 0) + int(number)
     if told.get("example"):
         details.setdefault(f"such as {told['example']}", 0)
+
+
+def _told(detail: str) -> dict[str, Any]:
+    """What a reading says of the handles of one stack: `states`, `example`, `cut` where outer frames are missing."""
+    try:
+        told = json.loads(detail)
+    except ValueError:
+        told = {"example": detail}
+    return told if isinstance(told, dict) else {}
 
 
 def _most_common(details: dict[str, int], most: int = 3) -> list[str]:

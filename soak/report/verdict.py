@@ -138,8 +138,11 @@ def _at_the_limit(report: dict[str, Any]) -> list[str]:
 
 def _about_dependency(site: dict[str, Any], place: dict[str, Any]) -> str:
     """What to do about code that is not one's own: look for a mended version, and at one's own call of it."""
-    text = f"It is made in {site['owner']} ({place['short']}:{place['line']}): see whether a newer version mends it"
+    made = f"It is made in {site['owner']} ({place['short']}:{place['line']})"
     caller = site.get("application")
+    if site["partial"] and not caller:
+        return f"{made}; its callers were not recorded as far as one's own code: look for who calls it."
+    text = f"{made}: see whether a newer version mends it"
     return f"{text}, and what {caller['short']}:{caller['line']} {caller['function']} keeps." if caller else f"{text}."
 
 
@@ -156,6 +159,6 @@ def _after_leak(report: dict[str, Any]) -> list[str]:
     if keeper and site["share"] < SPREAD_BELOW:
         steps.insert(0, f"Look first at {frame_name(keeper)}: it fills the container that keeps what many places made.")
     steps = [*_count_first(report["findings"], growth), *steps]
-    if site["partial"] and growth[0]["unit"] == "bytes":
+    if site["partial"] and len(site["traceback"]) == 1 and growth[0]["unit"] == "bytes":
         steps.append("Only one frame is known: agent.frames = 5, or agent.heap = sampler, shows the callers.")
     return [*steps, f"After the mend: soak run, then soak compare {report['run']['id']}"]

@@ -150,6 +150,42 @@ stop("ready")
     assert "127.0.0.1" in waiting[0]["example"]
 
 
+DEEP = (
+    HEAD
+    + """
+exec(compile("def dive(steps, make): return dive(steps - 1, make) if steps else make()", "/app/client.py", "exec"))
+async def opens():
+    return socket.socket()
+def culprit():
+    return dive(40, socket.socket)
+def far():
+    return dive(60, socket.socket)
+def loop():
+    return dive(60, lambda: asyncio.run(opens()))
+stop("ready")
+for make in (culprit, far, loop):
+    kept[:] = [make()]
+    stop("made")
+"""
+)
+
+
+def test_the_application_above_a_deep_client_library_is_in_the_stack(launch: Callable[..., Guest], python: str) -> None:
+    """Forty frames of a library below it; with sixty it is said that outer ones are missing, unless they run a loop."""
+    guest = launch(DEEP, python=python)
+    assert guest.line() == "ready"
+    for name, cut in (("culprit", False), ("", True), ("opens", False)):
+        assert guest.go() == "made"
+        (row,) = [row for row in guest.read()["handles"] if row["kind"] == "socket"]
+        names = [frame[2] for frame in row["stack"] if not frame[0].endswith("/socket.py")]
+        if cut:
+            assert set(names) == {"dive"}
+        else:
+            assert name in names
+        assert row["detail"].get("cut", False) is cut
+        assert not any("soak" in frame[0] for frame in row["stack"])
+
+
 def test_temporary_files_are_counted_with_their_bytes(launch: Callable[..., Guest], python: str) -> None:
     """tmp_files and tmp_bytes are of files the target made and that still exist."""
     source = (

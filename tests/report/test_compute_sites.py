@@ -9,9 +9,9 @@ import pytest
 
 from soak.report.formats import render
 from soak_storage import Store
-from soak_storage.records import EventRow, SampleRow
+from soak_storage.records import EventRow, HandleRow, ReadingRow, SampleRow
 
-from .runs import LEAK, MB, Plan
+from .runs import LEAK, MB, OPENED, Plan
 from .test_compute import report_of
 
 
@@ -60,6 +60,27 @@ def test_descriptors_and_sockets_have_birth_places(store: Store) -> None:
     site = sockets[0]["sites"][0]
     assert (site["function"], site["likely"]["function"], site["owner"]) == ("__init__", "load_index", "application")
     assert "CLOSE_WAIT" in " ".join(sockets[0]["notes"])
+
+
+@pytest.mark.parametrize(
+    ("detail", "caller", "says"),
+    [
+        ("{}", False, "a newer version"),
+        ('{"cut": true}', False, "look for who calls it"),
+        ('{"cut": true}', True, "a newer version"),
+    ],
+)
+def test_a_dependency_is_not_at_fault_where_its_callers_are_not_known(
+    store: Store, detail: str, caller: bool, says: str
+) -> None:
+    """The stack of its sockets was cut off in the dependency itself: who calls it is to be looked for."""
+    pool = ("/srv/venv/lib/python3.11/site-packages/httpcore/pool.py", 130, "open_stream")
+    stack = (*LEAK[-1:], pool, OPENED[-1]) if caller else (pool, OPENED[-1])
+    handles = [HandleRow("socket", 6 * (cycle + 1), stack, detail) for cycle in range(8)]
+    rows = [ReadingRow(cycle * 60.0 + 57, cycle, "9:main", handles=(one,)) for cycle, one in enumerate(handles)]
+    report = report_of(store, Plan(mode="off", socket_growth=6, extra=rows))
+    assert growth(report)["sites"][0]["partial"] is (detail != "{}")
+    assert says in report["next_steps"][0]
 
 
 def test_the_agents_own_frames_are_never_shown(store: Store) -> None:
