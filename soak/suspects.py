@@ -1,8 +1,9 @@
-"""Which growing sites a sampled heap may have put on the wrong line: another look at them is worth its time.
+"""Which growing sites a sampled heap may have put on the wrong line, or on none: another look is worth its time.
 
-Two reasons: the stack is partial, so that the line a person can change is not in it; or small dicts, lists, tuples and
+Reasons: the stack is partial, so that the line a person can change is not in it; or small dicts, lists, tuples and
 floats grow, whose memory Python hands out again without asking an allocator: a line that churns such objects is then
-credited with what another line keeps (docs/heap-sampler.md).
+credited with what another line keeps (docs/heap-sampler.md); or what grows has no line at all, descriptors that nobody
+saw being made and memory of C: then the objects of Python that stay with it are looked for.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ SHARE = 0.05  # of the growth: smaller sites are not worth a window of load
 # Bytes of a block: a float, a tuple, a dict of two or a list of three takes no more. What they are is not asked: tuples
 # of numbers and floats are not counted by the garbage collector.
 SMALL = 160.0
+UNSEEN = 10  # handles without a place, more than at first
+NATIVE = 0.5  # of what malloc grew by that the Python heap has to explain
+PLAIN = ("fd", "socket", "thread", "child")  # kinds of handles that C code makes as well
 
 Sites = dict[tuple[tuple[Any, ...], ...], tuple[float, float, bool]]
 
@@ -33,12 +37,12 @@ class Suspects:
             self._last[pid] = answer
 
     def processes(self, least: float) -> dict[int, float]:
-        """Processes with a suspect, and by how many bytes their heap grew, where that is `least` at least."""
+        """Processes with a suspect, and by how many bytes their heap grew; `least`: of memory that counts as growth."""
         found = {}
         for pid, last in self._last.items():
             first = self._first[pid]
             grown = (last.get("traced_bytes") or 0.0) - (first.get("traced_bytes") or 0.0)
-            if grown >= max(least, 1.0) and suspect(first, last):
+            if (grown >= max(least, 1.0) and suspect(first, last)) or without_place(first, last, max(least, 1.0)):
                 found[pid] = grown
         return found
 
@@ -56,6 +60,23 @@ def suspect(first: Mapping[str, Any], last: Mapping[str, Any]) -> bool:
         if after[stack][2] or mean <= SMALL:
             return True
     return False
+
+
+def without_place(first: Mapping[str, Any], last: Mapping[str, Any], least: float) -> bool:
+    """Whether handles grow that nobody saw being made, or memory of malloc by `least` bytes that is not of Python."""
+    if any(_unseen(last, kind) - _unseen(first, kind) >= UNSEEN for kind in PLAIN):
+        return True
+    native, heap = (_grown(first, last, key) for key in ("malloc", "traced_bytes"))
+    return native >= least and heap < NATIVE * native
+
+
+def _unseen(reading: Mapping[str, Any], kind: str) -> int:
+    rows = (row for row in reading.get("handles", ()) if row["kind"] == kind)
+    return sum(int(row["count"]) for row in rows if not row["stack"])
+
+
+def _grown(first: Mapping[str, Any], last: Mapping[str, Any], key: str) -> float:
+    return float(last.get(key) or 0.0) - float(first.get(key) or 0.0)
 
 
 def _sites(reading: Mapping[str, Any]) -> Sites:

@@ -61,3 +61,30 @@ def test_the_window_is_a_part_of_a_cycle_and_as_deep_as_the_target_can_bear(
     window = window_for(cycle, cpu, python)
     assert (window.seconds, window.frames) == (seconds, frames)
     assert 1.0 <= window.quiet <= seconds / 4
+
+
+def _handles(*rows: tuple[str, int, bool]) -> dict[str, Any]:
+    """A reading of handles: (kind, count, has somebody seen them being made)."""
+    stack = [["app.py", 1, "opened"]]
+    told = [{"kind": kind, "count": count, "stack": stack if seen else []} for kind, count, seen in rows]
+    return {**reading(("keep", MB, 50)), "handles": told}
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (_handles(("fd", 30, False)), True),  # os.pipe, select.epoll, C code
+        (_handles(("fd", 30, True)), False),  # they have a place
+        (_handles(("fd", 12, False)), False),  # as many as ever
+        (_handles(("task", 90, False)), False),  # none that C code makes
+        ({**_handles(), "malloc": 9 * MB}, True),  # a C library
+        ({**_handles(), "malloc": 9 * MB, "traced_bytes": 8 * MB}, False),  # the Python heap, in large blocks
+        ({**_handles(), "malloc": 2 * MB}, False),  # too little to count as growth
+    ],
+)
+def test_what_grows_without_a_place_is_worth_a_look(last: dict[str, Any], expected: bool) -> None:
+    """Descriptors that nobody saw being made, memory that is none of Python's: with them objects of Python may stay."""
+    suspects = Suspects()
+    suspects.note(1, 1, {**_handles(("fd", 10, False)), "malloc": MB})
+    suspects.note(1, 2, last)
+    assert (suspects.processes(3 * MB) != {}) is expected

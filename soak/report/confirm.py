@@ -46,7 +46,7 @@ class Kept:
 
 def confirmed(attributor: Attributor, sites: list[dict[str, Any]], growth: float) -> list[dict[str, Any]]:
     """`sites` in the order that the window gives them, with what it names and they do not; as they are without one."""
-    kept, expected = _kept(attributor), _expected(attributor.data, growth)
+    kept, expected = kept_in_window(attributor), _expected(attributor.data, growth)
     if kept is None or not max(LEAST, CONCLUSIVE * expected) <= kept.total <= MOST * max(LEAST, expected):
         return sites
     for site in sites:
@@ -71,11 +71,16 @@ def _score(site: dict[str, Any]) -> float:
 
 def _expected(data: RunData, growth: float) -> float:
     """Bytes that the requests of the window should have leaked."""
-    landed = sum(event.detail.get("confirmation", {}).get("landed", 0) for event in data.of_kind("agent"))
-    return growth / data.requests_per_hour * landed if data.requests_per_hour else 0.0
+    return growth / data.requests_per_hour * landed_in_window(data) if data.requests_per_hour else 0.0
 
 
-def _kept(attributor: Attributor) -> Kept | None:
+def landed_in_window(data: RunData) -> int:
+    """Requests of the window."""
+    return sum(int(event.detail.get("confirmation", {}).get("landed", 0)) for event in data.of_kind("agent"))
+
+
+def kept_in_window(attributor: Attributor) -> Kept | None:
+    """What was allocated in the window and lived at its end; None without one."""
     data = attributor.data
     readings = [reading for reading in data.readings if reading.phase == PHASE]
     if not readings:

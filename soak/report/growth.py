@@ -11,6 +11,7 @@ import numpy as np
 
 from soak.analysis import hours_to, memory_statement
 from soak.analysis.results import Verdict
+from soak.report.beside import alike, beside, explained, growing_kinds, growing_objects
 from soak.report.confirm import confirmed
 from soak.report.evidence import why_silent
 from soak.report.fingerprint import fingerprint
@@ -21,12 +22,14 @@ from soak.report.series import MEMORY, Judged, outside_memory, tracer_growth
 from soak.report.sites import Attribution, Attributor
 from soak.report.split import memory_split, split_sentence
 from soak.report.units import interval, rate, share
-from soak.report.words import site_name
+from soak.report.words import frame_name, site_name
 
 # The share of what is seen from outside that python_heap has to explain to stand for it.
 HEAP_STANDS = 0.5
 # The share of what is seen from outside below which the Python heap is all of it.
 LEAST_REST = 0.1
+# The share of memory from which on its first site is told who holds the objects that grow.
+STANDS = 0.5
 # A descriptor of a socket is counted in both series; above this share the descriptors are nothing but the sockets.
 SAME_HANDLES = 0.8
 KINDS = {
@@ -67,7 +70,7 @@ def growth_findings(data: RunData, series: Sequence[Judged], ceilings: dict[str,
     memory = _memory(data, leaking)
     if memory:
         findings.append(_memory_finding(attributor, series, memory, ceilings))
-    return findings + [_handle_finding(attributor, growing, ceilings) for growing in _handles(leaking)]
+    return findings + [_handle_finding(attributor, series, growing, ceilings) for growing in _handles(leaking)]
 
 
 def _memory(data: RunData, leaking: dict[str, Judged]) -> Growing | None:
@@ -105,9 +108,12 @@ def _memory_finding(
         verdicts.get("malloc"),
         pss=verdicts.get("pss"),
     )
-    if found.sites and found.sites[0]["share"] >= 0.5:
+    stands = bool(found.sites) and found.sites[0]["share"] >= STANDS
+    if stands:
         found.sites[0]["types"] = types
         found.sites[0]["held_by"] = holders
+    elif judged.info.name != "python_heap" and not explained(found):
+        found = replace(found, sites=[*found.sites, *beside(attributor, [one["count_per_hour"] for one in types])])
     found = replace(found, sites=with_retainer(attributor, found.sites))
     outside = next((one for one in series if one.info.name == outside_memory(data) and one.info.process == TOTAL), None)
     finding = _finding(attributor, growing, found, ceilings, outside)
@@ -118,6 +124,7 @@ def _memory_finding(
         split = memory_split(series, _growth(outside), _known_growth(verdicts.get("python_heap")))
         notes += _seen_outside(outside, judged, split)
     notes += _after_trim(verdicts)
+    notes += [] if stands else growing_objects(types, holders)
     if tracer > 0:
         notes.append(
             f"{rate(tracer, 'bytes')} at least of what rss really grew is tracemalloc's own; it was taken off."
@@ -152,10 +159,19 @@ def _known_growth(verdict: Verdict | None) -> float:
     return verdict.growth_per_hour if verdict is not None and verdict.known else 0.0
 
 
-def _handle_finding(attributor: Attributor, growing: Growing, ceilings: dict[str, float]) -> dict[str, Any]:
-    name = growing.judged.info.name
-    found = attributor.handles(KINDS[name], _growth(growing.judged))
+def _handle_finding(
+    attributor: Attributor, series: Sequence[Judged], growing: Growing, ceilings: dict[str, float]
+) -> dict[str, Any]:
+    name, growth = growing.judged.info.name, _growth(growing.judged)
+    found = attributor.handles(KINDS[name], growth)
     notes = [f"Those of the first place: {', '.join(found.sites[0]['details'])}."] if _told(found) else []
+    if not explained(found):
+        found = replace(found, sites=[*found.sites, *beside(attributor, [growth])])
+        as_many = [one for one in growing_types(attributor.data) if alike(one["count_per_hour"], growth)]
+        notes += [
+            *growing_kinds(series, name, growth),
+            *growing_objects(as_many, held_by(attributor.data) if as_many else []),
+        ]
     return {**_finding(attributor, growing, found, ceilings), "notes": notes}
 
 
@@ -193,7 +209,7 @@ def _finding(
         "trunk": found.trunk,
         "tree": found.tree,
         "also": list(growing.also),
-        "no_sites": None if found.sites else _why_no_sites(attributor.data),
+        "no_sites": None if found.sites else _why_no_sites(attributor.data, name),
     }
 
 
@@ -211,13 +227,18 @@ def growth_message(row: dict[str, Any], found: Attribution) -> str:
     text = f"{NAMES.get(row['name'], row['name'])} grow" + ("" if row["name"] in KINDS else "s")
     text += f" {rate(row['growth_per_hour'], unit).lstrip('+')} (95 %: {interval(row['ci95'], unit)}/h"
     text += f"; limit {row['limit']})"
-    if found.sites:
-        site = found.sites[0]
-        text += f"; {share(site['share'])} of it from {site_name(site)}"
-    return text
+    return text + (_from(found.sites[0]) if found.sites else "")
 
 
-def _why_no_sites(data: RunData) -> str:
+def _from(site: dict[str, Any]) -> str:
+    if site.get("retains"):
+        return f"; {frame_name(site)} keeps objects at that rate"
+    if site.get("beside"):
+        return f"; as often stays what {site_name(site)} makes"
+    return f"; {share(site['share'])} of it from {site_name(site)}"
+
+
+def _why_no_sites(data: RunData, name: str) -> str:
     if data.agent_mode == "off" and not data.readings:
         refused = [str(event.detail.get("note", "")) for event in data.of_kind("agent")]
         if refused:
@@ -227,7 +248,9 @@ def _why_no_sites(data: RunData) -> str:
         return "There was no agent in the target: places in the code need Python 3.9 or later without -E, -I or -S."
     if data.agent_mode == "off":
         return "The heap was not followed (agent.heap = off)."
-    return "No place in Python grows with it: it is native memory, fragmentation, or was opened outside Python."
+    if name in KINDS:
+        return "Nobody saw them being made: C code made them, or a call that Python does not report, such as os.pipe."
+    return "No place in Python grows with it: it is native memory, or fragmentation."
 
 
 def _time_to_limit(

@@ -14,7 +14,7 @@ from soak.report import chart, flame, units
 from soak.report.observer_text import observer_line
 from soak.report.service_text import service_lines
 from soak.report.text import facts_of, head_facts
-from soak.report.words import TITLES, frame_name, meaning, plain, site_name
+from soak.report.words import BESIDE, TITLES, frame_name, has_share, meaning, plain, site_name
 
 TEMPLATES = Path(__file__).parent / "templates"
 EMPTY_CHARTS: dict[str, Any] = {"cycles": [], "quiet_seconds": 0.0, "segments": [], "gaps": [], "series": []}
@@ -65,6 +65,8 @@ def environment() -> Environment:
         short=lambda value: "-" if value is None else units.short(value),
         facts_of=facts_of,
         site_name=site_name,
+        has_share=has_share,
+        beside=BESIDE,
         frame_name=frame_name,
         meaning=meaning,
         code_of=_code_of,

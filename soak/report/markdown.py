@@ -8,7 +8,7 @@ from soak.report.service_text import service_lines
 from soak.report.spark import floors_of, spark
 from soak.report.text import facts_of, shown_sites
 from soak.report.units import amount, duration, interval, rate, share
-from soak.report.words import TITLES, frame_name, meaning, plain, site_name
+from soak.report.words import TITLES, frame_name, has_share, kept_rate, meaning, plain, site_name
 
 MARKS = {"leak": "🔴", "failed": "🔴", "error": "🟣", "inconclusive": "🟡", "clean": "🟢"}
 
@@ -62,8 +62,8 @@ def _finding(finding: dict[str, Any]) -> str:
 def _site_row(site: dict[str, Any], unit: str) -> str:
     cells = [
         code(site_name(site)),
-        share(site["share"]),
-        rate(site["growth_per_hour"], unit),
+        share(site["share"]) if has_share(site) else "-",
+        rate(site["growth_per_hour"], unit) if has_share(site) else kept_rate(site),
         interval(site["ci95"], unit),
         prose(site["owner"]),
     ]

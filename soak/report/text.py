@@ -14,7 +14,18 @@ from soak.report.observer_text import agent_notes, observer_line
 from soak.report.owner import Frame, called, is_standard
 from soak.report.service_text import service_lines
 from soak.report.units import amount, duration, interval, plural, rate, share, short
-from soak.report.words import LIMIT_NAMES, SPREAD_BELOW, TITLES, frame_name, meaning, plain, site_name
+from soak.report.words import (
+    BESIDE,
+    LIMIT_NAMES,
+    SPREAD_BELOW,
+    TITLES,
+    frame_name,
+    has_share,
+    kept_rate,
+    meaning,
+    plain,
+    site_name,
+)
 
 COLOURS = {"leak": "bold red", "failed": "bold red", "error": "bold magenta", "inconclusive": "bold yellow"}
 CLEAN = "bold green"
@@ -87,7 +98,8 @@ def _finding(number: int, finding: dict[str, Any], full: bool) -> RenderableType
 
 def shown_sites(finding: dict[str, Any]) -> list[dict[str, Any]]:
     """The first site, and what else has a part in the growth that is worth a person's time."""
-    worth = [site for site in finding["sites"][1:SITES_SHOWN] if site["share"] >= LEAST_SHARE or site.get("retains")]
+    rest = finding["sites"][1:SITES_SHOWN]
+    worth = [site for site in rest if site["share"] >= LEAST_SHARE or not has_share(site)]
     return [*finding["sites"][:1], *worth]
 
 
@@ -120,12 +132,13 @@ def _trunk(finding: dict[str, Any]) -> list[str]:
 def _site(site: dict[str, Any], unit: str, place: int) -> RenderableType:
     if site.get("retains"):
         return _retainer(site)
-    sure = "" if site.get("significant", True) else "  (not certain)"
-    head = Text.assemble(
-        (plain(site_name(site)), "bold cyan" if place == 0 else "cyan"),
-        f"  {share(site['share'])}  {rate(site['growth_per_hour'], unit)}",
-        (f"  ({interval(site['ci95'], unit)}/h){sure}" if site["ci95"] else sure, "dim"),
-    )
+    name = (plain(site_name(site)), "bold cyan" if place == 0 else "cyan")
+    if site.get("beside"):
+        head = Text.assemble(("made with it: ", "dim"), name, f"  {kept_rate(site)}")
+    else:
+        sure = "" if site.get("significant", True) else "  (not certain)"
+        bounds = f"  ({interval(site['ci95'], unit)}/h){sure}" if site["ci95"] else sure
+        head = Text.assemble(name, f"  {share(site['share'])}  {rate(site['growth_per_hour'], unit)}", (bounds, "dim"))
     lines: list[RenderableType] = [head]
     code = (site.get("likely") or site["traceback"][-1]).get("code") if site["traceback"] else None
     if code:
@@ -148,9 +161,11 @@ def _retainer(site: dict[str, Any]) -> RenderableType:
 
 def _site_facts(site: dict[str, Any], unit: str) -> list[str]:
     facts = [site["owner"]]
-    if unit == "bytes" and (site.get("count_per_hour") or 0.0) >= 1.0:
+    if site.get("beside"):
+        facts.append(BESIDE)
+    elif unit == "bytes" and (site.get("count_per_hour") or 0.0) >= 1.0:
         facts.append(f"{rate(site['count_per_hour'], 'count')} blocks")
-    if site.get("confirmed_share") is not None:
+    if site.get("confirmed_share") is not None and not site.get("beside"):
         facts.append(f"{share(site['confirmed_share'])} of what was kept under tracemalloc")
     if site.get("bounded"):
         facts.append("sheds its old allocations, as a cache does")
@@ -200,7 +215,8 @@ def finding_lines(finding: dict[str, Any]) -> list[str]:
     """A finding as plain lines, for formats that have room for text only."""
     lines = facts_of(finding)
     for site in shown_sites(finding):
-        lines.append(f"{site_name(site)}  {share(site['share'])}  {rate(site['growth_per_hour'], finding['unit'])}")
+        part = f"{share(site['share'])}  {rate(site['growth_per_hour'], finding['unit'])}"
+        lines.append(f"{site_name(site)}  {part if has_share(site) else kept_rate(site)}")
         lines += [f"    {fact}" for fact in _site_facts(site, finding["unit"])]
     return [*lines, *_unexplained(finding)]
 

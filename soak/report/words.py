@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from soak.report.units import rate
+
 WARNINGS = {
     "too_few_cycles": "too few cycles to judge",
     "still_slowing": "still slowing down: growth to date, it may be bounded",
@@ -31,6 +33,7 @@ TITLES = {
     "ceiling": "Ceiling",
     "oom": "Out of memory",
 }
+BESIDE = "as many of its blocks stayed under tracemalloc as are lost: a coincidence of counts, no proof"
 SPREAD_BELOW = 0.6  # of the growth at the first site: then the way there and what keeps it tell more than places
 LIMIT_NAMES = {
     "memory": "the container's memory limit",
@@ -58,6 +61,16 @@ def site_name(site: dict[str, Any]) -> str:
     if likely is None or (likely["file"], likely["line"]) == (site["file"], site["line"]):
         return frame_name(site)
     return f"{frame_name(likely)} (through {frame_name(site)})"
+
+
+def has_share(site: dict[str, Any]) -> bool:
+    """Whether a part of the growth is put down to `site`: not to what keeps it, nor to what is made beside it."""
+    return not (site.get("retains") or site.get("beside"))
+
+
+def kept_rate(site: dict[str, Any]) -> str:
+    """How many objects a site without a share keeps, or leaves."""
+    return f"{rate(site['count_per_hour'], 'count')} {'items kept' if site.get('retains') else 'blocks stay'}"
 
 
 def meaning(code: str) -> str:

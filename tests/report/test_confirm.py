@@ -41,7 +41,7 @@ def test_a_churning_line_gives_way_to_the_one_that_keeps(total: float, telling: 
     """Small blocks go by the window, large ones stay; nothing changes where it kept far less or more than leaks."""
     kept = Kept(total, {}, {("/app/a.py", 2): 0.8 * total, ("/app/a.py", 1): 0.05 * total}, {})
     sites = [site("churn", 1, 0.7, 1e4), site("keep", 2, 0.2, 3e3), site("big", 3, 0.1, 10.0)]
-    with patch.object(confirm, "_kept", return_value=kept):
+    with patch.object(confirm, "kept_in_window", return_value=kept):
         found = confirmed(Attributor(), sites, 1e6)  # type: ignore[arg-type]  # what it reads of it is there
     names = [one["traceback"][-1]["function"] for one in found]
     if not telling:

@@ -19,7 +19,7 @@ export function finding(one, number) {
 function place(site, unit) {
   const at = site.likely ?? site;
   const through = site.likely && (site.likely.file !== site.file || site.likely.line !== site.line) ? ` (through ${site.short}:${site.line} ${site.function})` : "";
-  const facts = [site.share === null ? null : `${share(site.share)} of it`, `${rate(site.growth_per_hour, unit)}`, site.significant ? null : "not certain", site.owner].filter(Boolean);
+  const facts = [site.growth_per_hour === null ? null : `${share(site.share)} of it`, `${rate(site.growth_per_hour, unit)}`, site.significant ? null : "not certain", site.owner].filter(Boolean);
   return h("div", { class: "place" },
     h("p", null, h("code", null, `${at.short}:${at.line} ${at.function}${through}`), h("span", { class: "note" }, ` ${facts.join(" · ")}`)),
     site.likely?.code ? h("pre", null, site.likely.code) : null,
