@@ -94,7 +94,7 @@ class AttachedTarget:
         """Whether all roots are gone; why, only their parent was told, except for the memory limit."""
         if any(start_time_of(pid) == start_time for pid, start_time in self._roots):
             return None
-        if self.oom_kills():
+        if self._oom is not None and self._oom.of_group and self._oom.just_now():
             return Exit("oom", 9, "gone, while the kernel killed for memory in its control group")
         return Exit("gone", -1, "gone, cause unknown (the exit status of an attached process goes to its parent)")
 

@@ -255,7 +255,8 @@ class TargetProcess:
             raise SoakError("port_taken", port=endpoint.port, host=endpoint.host, holder=listeners(endpoint.port))
 
     def _read_exit(self, event: Mapping[str, Any]) -> Exit:
-        return exit_from_status(event["status"], self.oom_kills() > 0, event["cpu"], event["rss"])
+        oom = self._oom is not None and self._oom.just_now()
+        return exit_from_status(event["status"], oom, event["cpu"], event["rss"])
 
     def _error(self, code: str, **facts: object) -> SoakError:
         assert self._log is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,17 +74,26 @@ def parse_flat(data: str) -> dict[str, int]:
     return {words[0]: int(words[1]) for words in pairs if len(words) == 2 and words[1].isdigit()}
 
 
-def oom_kills(pid: int, proc_root: str = "/proc") -> Callable[[], int | None]:
-    """A function that reads how often the kernel killed for memory in the group that `pid` is in now.
+@dataclass(frozen=True, slots=True)
+class OomKills:
+    """Reads how often the kernel killed for memory; None when it cannot be told."""
 
-    The group's own counter if there is one, else that of the whole machine; None once neither can be read.
-    """
+    path: Path | None
+    of_group: bool  # and not of the whole machine
+
+    def __call__(self) -> int | None:
+        """The number now."""
+        return _oom_kill(self.path) if self.path else None
+
+
+def oom_kills(pid: int, proc_root: str = "/proc") -> OomKills:
+    """How often the kernel killed for memory in the group that `pid` is in now, or else on the whole machine."""
     folder = controller_folder("memory", pid, proc_root)
     candidates = [folder / "memory.events", folder / "memory.oom_control"] if folder else []
-    candidates.append(Path(proc_root, "vmstat"))
+    machine = Path(proc_root, "vmstat")
     # Decided once: the group may be gone when its process is, and another file's number would not compare.
-    chosen = next((path for path in candidates if _oom_kill(path) is not None), None)
-    return lambda: _oom_kill(chosen) if chosen else None
+    chosen = next((path for path in [*candidates, machine] if _oom_kill(path) is not None), None)
+    return OomKills(chosen, chosen != machine)
 
 
 @dataclass(frozen=True, slots=True)

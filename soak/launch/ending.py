@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from soak_probes.cgroup import oom_kills
+
+NEAR = (
+    5.0  # seconds between a kill for memory and the end that it is the cause of: a large process takes its time to go
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +36,38 @@ class Exit:
 
 
 class OomCounter:
-    """Tells a SIGKILL for memory from anybody else's: by its control group's counter, before and after."""
+    """Tells a SIGKILL for memory from anybody else's: by the counter of its control group, or else of the machine."""
 
-    def __init__(self, pid: int, proc_root: str = "/proc") -> None:
-        """Remember the counters now; the group is looked up while the process lives."""
+    def __init__(self, pid: int, proc_root: str = "/proc", *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Remember the counter now; the group is looked up while the process lives."""
         self._kills = oom_kills(pid, proc_root)
-        self._before = self._kills()
+        self._monotonic = monotonic
+        self._before = self._last = self._kills() or 0
+        self._rose: float | None = None  # when a look last found more than the one before
+
+    @property
+    def of_group(self) -> bool:
+        """Whether it is that of the group: any program's on the machine says nothing of one whose end nobody saw."""
+        return self._kills.of_group
 
     def kills(self) -> int:
-        """How often the kernel has killed in this control group since; 0 if that cannot be told."""
+        """How often the kernel has killed since the beginning; 0 if that cannot be told. To be asked every second."""
         now = self._kills()
-        return 0 if now is None or self._before is None else max(0, now - self._before)
+        if now is None:
+            return 0
+        if now > self._last:
+            self._rose = self._monotonic()
+        self._last = now
+        return max(0, now - self._before)
+
+    def just_now(self) -> bool:
+        """Whether it has killed since the last look or shortly before: what was killed an hour ago was another."""
+        self.kills()
+        return self._rose is not None and self._monotonic() - self._rose <= NEAR
 
 
 def exit_from_status(status: int, oom: bool, cpu: float | None = None, max_rss: int | None = None) -> Exit:
-    """Read a wait status. SIGKILL while the group's oom_kill counter rose is an OOM kill (cgroup-v2.rst)."""
+    """Read a wait status. SIGKILL right after the group's oom_kill counter rose is an OOM kill (cgroup-v2.rst)."""
     if not os.WIFSIGNALED(status):
         code = os.waitstatus_to_exitcode(status)
         return Exit("exit", code, f"exit code {code}", cpu, max_rss)
