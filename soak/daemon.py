@@ -33,6 +33,7 @@ from soak.web.server import WebPart
 from soak_storage import Store, open_store
 from soak_storage.alerts import Alerts
 from soak_storage.jobs import Jobs
+from soak_storage.retention import Owner
 
 LOG = logging.getLogger(__name__)
 TURN = 0.5  # seconds that the main loop waits for an order before it looks at its signals
@@ -95,11 +96,12 @@ class Daemon:
         self._standing = Standing(config.target.name, last=last_run(store, config.target.name, self._host))
         self._store = WatchedStore(store, self._standing)
         self._schedule = SchedulePart(Jobs(store, self._host), config.target.name, config.schedule)
-        self._housekeeping = Housekeeping(store, config.storage.url, config.storage.retain)
+        owner = Owner(self._host, config.target.name)
+        self._housekeeping = Housekeeping(store, config.storage.url, config.storage.retain, owner)
         self._web = WebPart(self._standing, config.web, store, config.storage.url)
         channels = channels_of(config.alerts)
         self._alerts = Alerts(store, channels, repeat=config.alerts.repeat)
-        self._sender = AlertSender(self._alerts, channels)
+        self._sender = AlertSender(self._alerts, channels, target=config.target.name)
         heartbeat = Heartbeat(self._standing, self._notifier)
         kept = LockPart(lock, self._signals.ask)
         self._parts = Supervisor([heartbeat, kept, self._schedule, self._sender, self._housekeeping, self._web])

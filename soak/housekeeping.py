@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from soak.places import forget_run_folder
+from soak.places import forget_run_folder, old_run_folders
 from soak_storage import Store, StoreUnavailable
-from soak_storage.retention import Retention
+from soak_storage.retention import Owner, Retention
 
 EVERY = 3600.0  # seconds between two looks for what is too old
 PAUSE = 0.2  # seconds between two batches
@@ -15,13 +15,16 @@ LATER = 60.0  # seconds when the store cannot be used now
 
 
 class Housekeeping:
-    """A part of the daemon: thins old samples and deletes old runs with their logs (storage.retain)."""
+    """A part of the daemon: thins old samples and deletes its old runs with their logs (storage.retain)."""
 
     name = "housekeeping"
 
-    def __init__(self, store: Store, url: str, retain: float, *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, store: Store, url: str, retain: float, owner: Owner, *, wall: Callable[[], float] = time.time
+    ) -> None:
         """`url` as it is configured says where the logs of a run lie."""
         self._store = store
+        self._owner = owner
         self._url = url
         self._wall = wall
         self.retain = retain
@@ -29,14 +32,25 @@ class Housekeeping:
     def initialize(self) -> None:
         """Look afresh, also for what another `retain` lets go."""
         url = self._url
-        self._retention = Retention(self._store, retain=self.retain, deleted=lambda run: forget_run_folder(url, run))
+        self._retention = Retention(
+            self._store, retain=self.retain, owner=self._owner, deleted=lambda run: forget_run_folder(url, run)
+        )
 
     def loop(self, now: float) -> float:
         """One batch."""
         try:
-            return PAUSE if self._retention.step(self._wall()) else EVERY
+            if self._retention.step(self._wall()):
+                return PAUSE
+            self._forget_logs()
         except StoreUnavailable:  # the recorder says so already, and its samples come first
             return LATER
+        return EVERY
+
+    def _forget_logs(self) -> None:
+        """The old logs of runs that somebody else deleted, as `soak db prune` on another machine."""
+        old = old_run_folders(self._url, self._wall() - self.retain)
+        for run in old - self._store.run_ids() if old else ():
+            forget_run_folder(self._url, run)
 
     def shutdown(self) -> None:
         """Nothing to end: a batch is a transaction."""

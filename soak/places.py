@@ -24,6 +24,14 @@ def forget_run_folder(store_url: str, run_id: int) -> None:
     shutil.rmtree(run_folder(store_url, run_id), ignore_errors=True)
 
 
+def old_run_folders(store_url: str, before: float) -> set[int]:
+    """The runs whose folders here were begun before a wall time."""
+    folders = run_folder(store_url, 0).parent.glob("*")
+    with suppress(OSError):  # somebody else tidies at this moment: the next look finds the rest
+        return {int(path.name) for path in folders if path.name.isdecimal() and path.stat().st_mtime < before}
+    return set()
+
+
 def drop_empty(folder: Path) -> None:
     """Remove files of a run in which nothing was written, and its folder when none is left: a night has many runs."""
     with suppress(OSError):  # nobody needs them gone: a folder that may not be written is not the run's trouble

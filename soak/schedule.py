@@ -144,7 +144,6 @@ class SchedulePart:
             misfire_grace_time=None,  # `take` decides when the start is taken
             replace_existing=True,
         )
-        self._jobs.keep_only({self._job})
         LOG.info("%s: next start %s", text, stamp(due.timestamp()))
 
 

@@ -36,7 +36,7 @@ from soak.version import target_version
 from soak_probes import start_time_of
 from soak_storage import Store, StoreUnavailable, open_store
 from soak_storage.records import AnalysisRow, RunStart
-from soak_storage.retention import Retention
+from soak_storage.retention import Owner, Retention
 
 LONGEST_WAIT = 1.0  # seconds between two looks at the flag that a signal sets
 STORE_PATIENCE = 60.0  # seconds for the last batch: a disk that is full for a while must not lose it
@@ -76,9 +76,12 @@ def run_soak(
 
 
 def _tidy(store: Store, config: Config, clock: Clock) -> None:
-    """Let go of runs older than storage.retain, as the daemon does all the time: now no sample waits for it."""
+    """Let go of this target's runs older than storage.retain, as the daemon does all the time: now no sample waits."""
     url = config.storage.url
-    retention = Retention(store, retain=config.storage.retain, deleted=lambda run: forget_run_folder(url, run))
+    owner = Owner(socket.gethostname(), config.target.name)
+    retention = Retention(
+        store, retain=config.storage.retain, owner=owner, deleted=lambda run: forget_run_folder(url, run)
+    )
     with suppress(StoreUnavailable):  # the run is over and stored; the next one tidies
         retention.run(clock.wall(), TIDY_SECONDS)
 

@@ -28,8 +28,15 @@ class AlertSender:
     name = "alerts"
 
     def __init__(
-        self, alerts: Alerts, channels: Mapping[str, Channel], *, wall: Callable[[], float] = time.time
+        self,
+        alerts: Alerts,
+        channels: Mapping[str, Channel],
+        *,
+        target: str | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        """Only what is to be told of `target`: in one Postgres are the alerts of daemons with other channels, too."""
+        self._target = target
         self._alerts = alerts
         self._channels = channels
         self._wall = wall
@@ -44,7 +51,7 @@ class AlertSender:
 
     def loop(self, now: float) -> float:
         """Deliver what is due; when to look again, in seconds."""
-        due = self._alerts.due(self._wall())
+        due = self._alerts.due(self._wall(), self._target)
         if due:
             self._waiting = False
         for delivery in due:
@@ -53,7 +60,7 @@ class AlertSender:
 
     def shutdown(self) -> None:
         """One last try for what is new: the alerts of the run that has just been ended."""
-        for delivery in self._alerts.due(self._wall()):
+        for delivery in self._alerts.due(self._wall(), self._target):
             if delivery.attempts == 0:
                 self._deliver(delivery)
 

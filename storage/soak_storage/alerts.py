@@ -109,11 +109,13 @@ class Alerts:
             _set(connection, alert_id, acknowledged=now, acknowledged_by=by, note=note)
         return True
 
-    def due(self, now: float) -> list[Delivery]:
-        """Announcements to be sent now, oldest first."""
+    def due(self, now: float, name: str | None = None) -> list[Delivery]:
+        """Announcements to be sent now, of the target `name` or of all, oldest first."""
         table = alert_deliveries
         query = sa.select(table.c.id, table.c.channel, table.c.occasion, table.c.attempts, *_COLUMNS)
         query = query.join(alerts, alerts.c.id == table.c.alert_id).where(table.c.next_try <= now).order_by(table.c.id)
+        if name is not None:
+            query = query.where(alerts.c.name == name)
         with self._store.reading() as connection:
             return [Delivery(row[0], Alert(*row[4:]), *row[1:4]) for row in connection.execute(query)]
 

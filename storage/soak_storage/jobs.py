@@ -24,7 +24,7 @@ class Job:
 
 
 class Jobs:
-    """The jobs of one host."""
+    """The jobs of one host, which several daemons may have in one Postgres: each puts down its own."""
 
     def __init__(self, store: Store, host: str) -> None:
         self._store = store
@@ -41,9 +41,3 @@ class Jobs:
         values = {name: getattr(job, name) for name in Job.__slots__}
         with self._store.writing() as connection:
             connection.execute(upsert(connection, jobs, ("host", "name")), [{**values, "host": self._host}])
-
-    def keep_only(self, names: set[str]) -> None:
-        """Forget jobs that the configuration no longer has."""
-        with self._store.writing() as connection:
-            gone = sa.delete(jobs).where(jobs.c.host == self._host, jobs.c.name.not_in(names))
-            connection.execute(gone)

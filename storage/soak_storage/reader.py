@@ -59,6 +59,11 @@ class Reader:
         with self.reading() as connection:
             return queries.runs(connection, None, None, status="running")
 
+    def run_ids(self) -> set[int]:
+        """Of all runs, also of those that are being deleted."""
+        with self.reading() as connection:
+            return set(connection.scalars(sa.select(tables.runs.c.id)))
+
     def run(self, run_id: int | None = None) -> RunInfo:
         """One run, by default the latest; SoakError `no_run` when there is none."""
         with self.reading() as connection:

@@ -30,6 +30,7 @@ BUCKETS_WITHOUT_QUIET = 40  # per cycle, where there is no quiet phase
 READINGS = 20  # deleted at once, each with some hundred rows of parts
 ALL = 1 << 62  # milliseconds: a run thinned up to there is done
 DELETING = "deleting"  # status of a run that is half gone: no list shows it
+ABANDONED = 90 * 86400.0  # seconds after which a host that soaked a target no more does not look after its runs either
 
 _OF_RUN = (
     *(tables.segments, tables.processes, tables.owned_processes, tables.cycles),
@@ -58,6 +59,28 @@ class Phases:
         return cycle_start + start, cycle_start + min(start + self.width, phase_end)
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose runs are tidied: those of one target, on the host that soaks it.
+
+    Daemons that share a Postgres keep their runs for different times. Where a host has begun no run of the target for
+    ABANDONED, as that of a pod which is gone, any other that soaks it takes care of what is left.
+    """
+
+    host: str
+    name: str
+
+    def runs(self, store: Store, since: float) -> tuple[sa.ColumnElement[bool], ...]:
+        """What a run has to be; a host that began one of the target `since` a wall time looks after its own."""
+        table = tables.runs
+        mine = table.c.name == self.name
+        if store.engine.dialect.name == "sqlite":  # a file is one machine's, whatever that is called at the time
+            return (mine,)
+        others = table.alias()
+        active = sa.select(others.c.host).where(others.c.name == self.name, others.c.started >= since)
+        return mine, sa.or_(table.c.host == self.host, table.c.host.not_in(active))
+
+
 class Retention:
     """Does one small batch of what is due with each `step`; ask again while it says that there was something."""
 
@@ -68,12 +91,15 @@ class Retention:
         retain: float,
         raw: float = RAW_SECONDS,
         rows: int = BATCH_ROWS,
+        owner: Owner | None = None,
         deleted: Callable[[int], None] = lambda _run: None,
     ) -> None:
         """Delete runs that ended more than `retain` seconds ago, thin samples older than `raw` seconds.
 
-        `deleted` is told of each run that is gone: for what is kept of it outside the store.
+        Only those of `owner` are deleted, when there is one. `deleted` is told of each run that is gone: for what is
+        kept of it outside the store.
         """
+        self._owner = owner
         self._deleted = deleted
         self._store = store
         self._retain = retain
@@ -102,11 +128,16 @@ class Retention:
     # ----------------------------------------------------------------------------------------------------- deleting
 
     def _mark(self, now: float) -> bool:
-        return bool(mark_for_deletion(self._store, due_runs(self._store, now - self._retain)))
+        due = due_runs(self._store, now - self._retain, *self._owned(now))
+        return bool(mark_for_deletion(self._store, due))
 
-    def _delete(self, _now: float) -> bool:
+    def _owned(self, now: float) -> tuple[sa.ColumnElement[bool], ...]:
+        return () if self._owner is None else self._owner.runs(self._store, now - max(self._retain, ABANDONED))
+
+    def _delete(self, now: float) -> bool:
+        marked = sa.select(tables.runs.c.id).where(tables.runs.c.status == DELETING, *self._owned(now))
         with self._store.writing() as connection:
-            found = connection.scalar(sa.select(tables.runs.c.id).where(tables.runs.c.status == DELETING).limit(1))
+            found = connection.scalar(marked.limit(1))
             if found is None:
                 return False
             left = delete_some(connection, found, self._rows)
@@ -159,10 +190,10 @@ class Retention:
         return until
 
 
-def due_runs(store: Store, ended_before: float) -> list[int]:
-    """Runs that ended before a wall time and are nobody's baseline."""
+def due_runs(store: Store, ended_before: float, *where: sa.ColumnElement[bool]) -> list[int]:
+    """Runs that ended before a wall time and are nobody's baseline; `where` narrows them down."""
     table = tables.runs
-    query = sa.select(table.c.id).where(table.c.ended < ended_before, table.c.baseline.is_(None))
+    query = sa.select(table.c.id).where(table.c.ended < ended_before, table.c.baseline.is_(None), *where)
     with store.reading() as connection:
         return list(connection.scalars(query.where(table.c.status.not_in(("running", DELETING)))))
 

@@ -76,6 +76,14 @@ def test_a_restart_knows_what_is_due(store: Store, make: Make) -> None:
     assert part.next_start == pytest.approx(due)
 
 
+def test_the_job_of_another_daemon_on_this_host_stays(store: Store, make: Make) -> None:
+    """One Postgres has the jobs of many daemons: what one of them starts with is its own."""
+    other = Job("here", "payments", "every 6h", 1000.0, last_run=3)
+    Jobs(store, "here").put(other)
+    make()
+    assert other in Jobs(store, "here").all()
+
+
 def test_a_missed_start_within_the_grace_is_made_up_for(
     store: Store, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:

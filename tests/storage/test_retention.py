@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -17,13 +18,15 @@ from soak_storage.records import (
     CycleRow,
     LoadWindowRow,
     ReadingRow,
+    RunStart,
     SampleRow,
     SiteRow,
     TypeRow,
 )
-from soak_storage.retention import Phases, Retention
+from soak_storage.retention import Owner, Phases, Retention, mark_for_deletion
 from soak_storage.service_tables import sample_buckets
 from tests.common import wait_until
+from tests.storage.conftest import new_schema
 from tests.storage.make_database import STARTED, batches, fill
 
 DAY = 86400.0
@@ -85,6 +88,57 @@ def test_a_baseline_is_kept(store: Store) -> None:
     assert store.baseline("orders-api") is None
     Retention(store, retain=DAY, raw=KEEP).run(STARTED + KEEP)
     assert [run.id for run in store.runs()] == [2]
+
+
+def test_a_daemon_deletes_the_runs_of_its_own_target(store: Store, begin: Callable[..., int]) -> None:
+    """Many targets in one store, each kept for a time of its own: what has one to keep for 7 days leaves the others."""
+    runs = [begin(started=STARTED, name=name) for name in ("orders-api", "payments")]
+    for run in runs:
+        store.end_run(run, "completed", STARTED + 100)
+    mark_for_deletion(store, [other := begin(started=STARTED, name="payments")])  # running: it is not marked
+    Retention(store, retain=7 * DAY, raw=KEEP, owner=Owner("here", "orders-api")).run(STARTED + 8 * DAY)
+    assert {run.id for run in store.runs()} == {runs[1], other}
+    Retention(store, retain=7 * DAY, raw=KEEP).run(STARTED + 8 * DAY)  # `soak db prune` has them all
+    assert {run.id for run in store.runs()} == {other}
+
+
+def test_what_another_target_is_having_deleted_is_left_to_it(store: Store, begin: Callable[..., int]) -> None:
+    """The logs beside the store go with the last row: the daemon that has them does both."""
+    run = begin(started=STARTED, name="payments")
+    store.end_run(run, "completed", STARTED + 100)
+    assert mark_for_deletion(store, [run]) == 1
+    told: list[int] = []
+    for name in ("orders-api", "payments"):
+        assert told == []
+        owner = Owner("here", name)
+        Retention(store, retain=KEEP, raw=KEEP, owner=owner, deleted=told.append).run(STARTED + DAY)
+    assert told == [run]
+
+
+def test_a_host_looks_after_its_own_runs_of_a_target_while_it_soaks_it(postgres: str) -> None:
+    """Staging keeps a week, production a year: in one Postgres. Of a pod that is gone the others let go in the end."""
+    with open_store(new_schema(postgres), environ={}) as store:
+
+        def ran(host: str, day: float) -> int:
+            run = store.begin_run(RunStart("orders-api", host, STARTED + day * DAY, "0.1.0", 60.0, 9.0, 6, {}))
+            store.end_run(run, "completed", STARTED + day * DAY + 100)
+            return run
+
+        staging, production, pod = ran("staging", 0), ran("production", 0), ran("pod", 0)
+        last = ran("production", 60)
+        retention = Retention(store, retain=7 * DAY, raw=KEEP, owner=Owner("staging", "orders-api"))
+        retention.run(STARTED + 61 * DAY)
+        assert staging not in (left := {run.id for run in store.runs()}) and left == {production, pod, last}
+        retention.run(STARTED + 91 * DAY)
+        assert {run.id for run in store.runs()} == {production, last}
+
+
+def test_an_sqlite_file_is_tidied_whatever_its_machine_is_called(tmp_path: Path) -> None:
+    """Every pod and every container has a name of its own, and the volume is the same."""
+    with open_store(f"sqlite:///{tmp_path}/soak.db", environ={}) as store:
+        fill(store)  # on "here"
+        Retention(store, retain=7 * DAY, raw=KEEP, owner=Owner("pod-2", "orders-api")).run(STARTED + 8 * DAY)
+        assert [run.id for run in store.runs()] == [2]
 
 
 def test_a_run_that_is_being_deleted_is_in_no_list(store: Store, begin: Callable[..., int]) -> None:
