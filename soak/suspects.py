@@ -17,7 +17,7 @@ SHARE = 0.05  # of the growth: smaller sites are not worth a window of load
 # of numbers and floats are not counted by the garbage collector.
 SMALL = 160.0
 UNSEEN = 10  # handles without a place, more than at first
-NATIVE = 0.5  # of what malloc grew by that the Python heap has to explain
+NATIVE = 0.5  # of what memory in use grew by that the Python heap has to explain
 PLAIN = ("fd", "socket", "thread", "child")  # kinds of handles that C code makes as well
 
 Sites = dict[tuple[tuple[Any, ...], ...], tuple[float, float, bool]]
@@ -63,11 +63,17 @@ def suspect(first: Mapping[str, Any], last: Mapping[str, Any]) -> bool:
 
 
 def without_place(first: Mapping[str, Any], last: Mapping[str, Any], least: float) -> bool:
-    """Whether handles grow that nobody saw being made, or memory of malloc by `least` bytes that is not of Python."""
+    """Whether handles grow that nobody saw being made, or memory in use by `least` bytes that is not of Python."""
     if any(_unseen(last, kind) - _unseen(first, kind) >= UNSEEN for kind in PLAIN):
         return True
-    native, heap = (_grown(first, last, key) for key in ("malloc", "traced_bytes"))
-    return native >= least and heap < NATIVE * native
+    used, heap = _anonymous(last) - _anonymous(first), _grown(first, last, "traced_bytes")
+    return used >= least and heap < NATIVE * used
+
+
+def _anonymous(reading: Mapping[str, Any]) -> float:
+    """Bytes that are resident, in no file, and not held free by an allocator."""
+    resident = (reading.get("native") or {}).get("anonymous") or 0.0
+    return float(resident) - sum(float(reading.get(key) or 0.0) for key in ("malloc_free", "pymalloc_free"))
 
 
 def _unseen(reading: Mapping[str, Any], kind: str) -> int:

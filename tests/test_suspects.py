@@ -77,14 +77,15 @@ def _handles(*rows: tuple[str, int, bool]) -> dict[str, Any]:
         (_handles(("fd", 30, True)), False),  # they have a place
         (_handles(("fd", 12, False)), False),  # as many as ever
         (_handles(("task", 90, False)), False),  # none that C code makes
-        ({**_handles(), "malloc": 9 * MB}, True),  # a C library
-        ({**_handles(), "malloc": 9 * MB, "traced_bytes": 8 * MB}, False),  # the Python heap, in large blocks
-        ({**_handles(), "malloc": 2 * MB}, False),  # too little to count as growth
+        ({**_handles(), "native": {"anonymous": 9 * MB}}, True),  # a C library
+        ({**_handles(), "native": {"anonymous": 9 * MB}, "traced_bytes": 8 * MB}, False),  # the Python heap
+        ({**_handles(), "native": {"anonymous": 9 * MB}, "malloc_free": 7 * MB}, False),  # held free by malloc
+        ({**_handles(), "native": {"anonymous": 2 * MB}}, False),  # too little to count as growth
     ],
 )
 def test_what_grows_without_a_place_is_worth_a_look(last: dict[str, Any], expected: bool) -> None:
     """Descriptors that nobody saw being made, memory that is none of Python's: with them objects of Python may stay."""
     suspects = Suspects()
-    suspects.note(1, 1, {**_handles(("fd", 10, False)), "malloc": MB})
+    suspects.note(1, 1, {**_handles(("fd", 10, False)), "native": {"anonymous": MB}})
     suspects.note(1, 2, last)
     assert (suspects.processes(3 * MB) != {}) is expected

@@ -9,6 +9,7 @@ counts and no proof, and the report says it as such.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,13 @@ MOST_OF_IT = 0.5  # of the growth: with less in the places that are known, whate
 ALIKE = 0.25  # by how much the growth of a type may differ from that of what leaks
 KIND_SHARE = 0.2  # of the growth, from which on a kind of descriptors or a state of sockets is named
 MOST_TOLD = 4  # types and kinds in a sentence
+
+
+def with_beside(attributor: Attributor, found: Attribution, rates: Sequence[float]) -> Attribution:
+    """`found` with those of `beside` that are not among its sites."""
+    named = {(site["file"], site["line"]) for site in found.sites}
+    more = [site for site in beside(attributor, rates) if (site["file"], site["line"]) not in named]
+    return replace(found, sites=[*found.sites, *more])
 
 
 def beside(attributor: Attributor, rates: Sequence[float]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from soak.analysis import hours_to, memory_statement
 from soak.analysis.results import Verdict
-from soak.report.beside import alike, beside, explained, growing_kinds, growing_objects
+from soak.report.beside import alike, explained, growing_kinds, growing_objects, with_beside
 from soak.report.confirm import confirmed
 from soak.report.evidence import why_silent
 from soak.report.fingerprint import fingerprint
@@ -113,7 +113,7 @@ def _memory_finding(
         found.sites[0]["types"] = types
         found.sites[0]["held_by"] = holders
     elif judged.info.name != "python_heap" and not explained(found):
-        found = replace(found, sites=[*found.sites, *beside(attributor, [one["count_per_hour"] for one in types])])
+        found = with_beside(attributor, found, [one["count_per_hour"] for one in types])
     found = replace(found, sites=with_retainer(attributor, found.sites))
     outside = next((one for one in series if one.info.name == outside_memory(data) and one.info.process == TOTAL), None)
     finding = _finding(attributor, growing, found, ceilings, outside)
@@ -166,7 +166,7 @@ def _handle_finding(
     found = attributor.handles(KINDS[name], growth)
     notes = [f"Those of the first place: {', '.join(found.sites[0]['details'])}."] if _told(found) else []
     if not explained(found):
-        found = replace(found, sites=[*found.sites, *beside(attributor, [growth])])
+        found = with_beside(attributor, found, [growth])
         as_many = [one for one in growing_types(attributor.data) if alike(one["count_per_hour"], growth)]
         notes += [
             *growing_kinds(series, name, growth),
