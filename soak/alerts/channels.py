@@ -66,7 +66,7 @@ def post(url: str, secret: str | None, message: Message) -> None:
         headers[SIGNATURE_HEADER] = signature(secret, body)
     try:
         answer = httpx.post(url, content=body, headers=headers, timeout=TIMEOUT, follow_redirects=False)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # the last: certificates that cannot be read
         raise Undeliverable(str(error) or type(error).__name__) from error
     if not answer.is_success:
         raise Undeliverable(f"it answered {answer.status_code}")
@@ -82,6 +82,7 @@ def run(command: Sequence[str], message: Message) -> None:
             env={**os.environ, **facts},
             input=text,
             text=True,
+            errors="replace",  # of what it prints, its last words are all that anybody sees
             capture_output=True,
             timeout=COMMAND_TIMEOUT,
             check=False,

@@ -73,6 +73,8 @@ class AlertSender:
             channel(message_of(delivery))
         except Undeliverable as error:
             self._again(delivery, str(error))
+        except Exception as error:  # noqa: BLE001 whatever it is, the other announcements must not wait behind it
+            self._again(delivery, f"{type(error).__name__}: {error}")
         else:
             self._alerts.delivered(delivery.id)
 

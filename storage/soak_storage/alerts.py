@@ -125,7 +125,7 @@ class Alerts:
 
     def failed(self, delivery_id: int, error: str, next_try: float | None) -> None:
         """It did not; try again at `next_try`, or never when that is None."""
-        self._delivery(delivery_id, next_try=next_try, error=error)
+        self._delivery(delivery_id, next_try=next_try, error=self._store.redactor.text(error))
 
     def _delivery(self, delivery_id: int, **values: Any) -> None:
         table = alert_deliveries

@@ -65,6 +65,21 @@ def test_a_command_that_fails_is_said() -> None:
         run(("/no-such-program",), MESSAGE)
 
 
+def test_a_command_may_print_anything() -> None:
+    """Bytes that are no UTF-8: it has been told all the same, and its last words are read as well as can be."""
+    run((sys.executable, "-c", "import os; os.write(1, b'\\xff'); os.write(2, b'\\xe9')"), MESSAGE)
+    with pytest.raises(Undeliverable, match="exit 3 caf\N{REPLACEMENT CHARACTER}"):
+        run((sys.executable, "-c", "import os; os.write(2, b'caf\\xe9'); os._exit(3)"), MESSAGE)
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://hook\n.example/", "https://127.0.0.1:1/"])
+def test_a_webhook_that_cannot_be_asked_is_said(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An address that is none, certificates that are not there: as one that does not answer."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(Undeliverable):
+        post(url, None, MESSAGE)
+
+
 def test_the_log_is_always_told(caplog: pytest.LogCaptureFixture) -> None:
     """Also when nothing is configured; with the fingerprint as an id of the line."""
     channels = channels_of(Alerts())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from soak.alerts import AlertSender, Undeliverable, channels_of, findings_of
 from soak.alerts import sender as sending
@@ -15,6 +16,7 @@ from soak.config import Alerts as Settings
 from soak.config import Check
 from soak_storage import Store, open_store
 from soak_storage.alerts import Alerts
+from soak_storage.service_tables import alert_deliveries
 from tests.checks.servers import http_server
 from tests.common import wait_until
 
@@ -25,12 +27,12 @@ class People:
     """A channel that works or does not."""
 
     def __init__(self) -> None:
-        self.works = True
+        self.works, self.why = True, "it answered 503"
         self.heard: list[dict[str, Any]] = []
 
     def __call__(self, message: Any) -> None:
         if not self.works:
-            raise Undeliverable("it answered 503")
+            raise Undeliverable(self.why)
         self.heard.append(dict(message))
 
 
@@ -113,6 +115,41 @@ def test_tries_again_with_growing_pauses(store: Store) -> None:
     sender.loop(0.0)
     sender.loop(0.0)
     assert [message["occasion"] for message in people.heard] == ["raised"]
+
+
+def test_a_channel_that_breaks_holds_up_no_other(store: Store) -> None:
+    """A fault that nobody thought of counts as a try: the next alert goes out, and this one waits for its turn."""
+    people, clock = People(), Clock()
+    broken = People()
+
+    def breaks(message: Any) -> None:
+        broken(message)
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    alerts = Alerts(store, ["command", "log"], repeat=DAY)
+    alerts.update("orders-api", 1, findings_of(report(1, leak())), clock.now)
+    sender = AlertSender(alerts, {"command": breaks, "log": people}, wall=clock)
+    for _ in range(3):
+        sender.loop(0.0)
+    assert len(people.heard) == len(broken.heard) == 1
+    clock.now += 1.0
+    (again,) = alerts.due(clock.now)
+    assert (again.channel, again.attempts) == ("command", 1)
+    sender.loop(0.0)
+    assert len(people.heard) == 1 and len(broken.heard) == 2
+
+
+def test_why_it_did_not_arrive_is_stored_as_any_text_is(tmp_path: Path) -> None:
+    """The last words of a command: without secrets, and without what a database does not take."""
+    with open_store(f"sqlite:///{tmp_path}/soak.db", environ={"DB_PASSWORD": "hunter2hunter2"}) as store:
+        people, clock = People(), Clock()
+        people.works, people.why = False, "exit 1 hunter2hunter2\0"
+        alerts = Alerts(store, ["command"], repeat=DAY)
+        alerts.update("a", 1, findings_of(report(1, leak())), clock.now)
+        AlertSender(alerts, {"command": people}, wall=clock).loop(0.0)
+        with store.reading() as connection:
+            (error,) = connection.execute(sa.select(alert_deliveries.c.error)).scalars()
+    assert error is not None and "hunter2" not in error and "\0" not in error
 
 
 def test_it_gives_up_after_a_day(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
