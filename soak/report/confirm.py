@@ -54,8 +54,16 @@ def confirmed(attributor: Attributor, sites: list[dict[str, Any]], growth: float
         told = site["confirmed_share"] = kept.share((frame["file"], frame["line"], frame["function"]), site["owner"])
         if _doubtful(site) or told > FAR * site["share"]:
             site.update(share=told, growth_per_hour=told * growth, ci95=None, bounded=site["bounded"] and told < NAMED)
+            site["significant"] |= told >= NAMED
     found = [*sites, *_unnamed(attributor, kept, sites, growth)]
     return sorted(found, key=lambda site: -_score(site))
+
+
+def rest_of(sites: list[dict[str, Any]], unexplained: float | None) -> float | None:
+    """The share that no place explains: `unexplained`, or what those that the window is sure of leave over."""
+    if not any(site.get("confirmed_share") is not None for site in sites):
+        return unexplained
+    return max(0.0, 1.0 - sum(float(site["share"]) for site in sites if site["significant"]))
 
 
 def _doubtful(site: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from soak.analysis import hours_to, memory_statement
 from soak.analysis.results import Verdict
 from soak.report.beside import alike, explained, growing_kinds, growing_objects, with_beside
-from soak.report.confirm import confirmed
+from soak.report.confirm import confirmed, rest_of
 from soak.report.evidence import why_silent
 from soak.report.fingerprint import fingerprint
 from soak.report.inputs import TOTAL, RunData
@@ -98,7 +98,8 @@ def _memory_finding(
 ) -> dict[str, Any]:
     data, judged = attributor.data, growing.judged
     found = attributor.memory(_growth(judged))
-    found = replace(found, sites=confirmed(attributor, found.sites, _growth(judged)))
+    sites = confirmed(attributor, found.sites, _growth(judged))
+    found = replace(found, sites=sites, unexplained=rest_of(sites, found.unexplained))
     types, holders = growing_types(data), held_by(data)
     verdicts = {one.info.name: one.verdict for one in series if one.info.process == TOTAL}
     statement = memory_statement(

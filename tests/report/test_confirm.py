@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from soak.report import confirm
-from soak.report.confirm import Kept, confirmed
+from soak.report.confirm import Kept, confirmed, rest_of
 
 
 def site(function: str, line: int, share: float, blocks: float) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def site(function: str, line: int, share: float, blocks: float) -> dict[str, Any
     frame = {"file": "/app/a.py", "line": line, "function": function}
     return {
         "likely": None, "traceback": [frame], "owner": "application", "share": share, "growth_per_hour": share * 1e6,
-        "count_per_hour": blocks, "partial": False, "ci95": [0.0, 1.0], "bounded": True,
+        "count_per_hour": blocks, "partial": False, "ci95": [0.0, 1.0], "bounded": True, "significant": share > 0.5,
     }  # fmt: skip
 
 
@@ -49,4 +49,5 @@ def test_a_churning_line_gives_way_to_the_one_that_keeps(total: float, telling: 
         return
     assert names == ["keep", "churn", "big"]
     assert [one["share"] for one in found] == [0.8, 0.05, 0.1]
-    assert not found[0]["bounded"]
+    assert not found[0]["bounded"] and found[0]["significant"]
+    assert rest_of(found, 1.0) == pytest.approx(0.15)  # what the window is sure of, 80 and 5 %, is explained
