@@ -23,7 +23,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "agent_not_met": Advice(
         'No agent has answered in {name}, and agent.enabled is "on".',
-        "See that its command runs CPython 3.9 or newer without -I or -S, or call soak_agent.start() in it; "
+        "See that its command runs CPython 3.9 or newer without -E, -I or -S, or call soak_agent.start() in it; "
         'with agent.enabled = "auto" it is soaked from outside only.',
     ),
     "agent_not_let_in": Advice(
@@ -153,7 +153,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "store_driver": Advice(
         "A Postgres store needs {module}, which is not installed.",
-        "Install it with `pip install 'soak[postgres]'`.",
+        "Install it with `pip install '.[postgres]'` in soak's clone.",
     ),
     "store_newer": Advice(
         "The store {url} was written by a newer soak (schema {found}; this soak knows up to {known}).",

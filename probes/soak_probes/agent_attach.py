@@ -103,8 +103,8 @@ def _way(pid: int) -> tuple[str, Callable[[int, Path], None]]:
         raise AttachError(f"process {pid} runs no Python: it is watched from outside only")
     if not _same_files(pid):
         raise AttachError(
-            f"process {pid} has a file system of its own (a container): put the agent into its image "
-            "(`soak agent export DIR`) and call soak_agent.start() there"
+            f"process {pid} and soak see different files (a container, or a unit with PrivateTmp or the like): start "
+            "the exported agent in it (`soak agent export DIR`), with SOAK_AGENT_DIR in a folder that both see"
         )
     if version < OLDEST:
         raise AttachError("Python {}.{} is older than 3.9".format(*version))
@@ -115,7 +115,8 @@ def _way(pid: int) -> tuple[str, Callable[[int, Path], None]]:
     if shutil.which("gdb"):
         return "gdb", _by_gdb
     raise AttachError(
-        "neither pyinjector nor gdb is installed: `pip install soak[attach]`, or start the target by soak"
+        "neither pyinjector nor gdb is installed: "
+        "`pip install '.[attach]'` in soak's clone, or let soak start the target"
     )
 
 

@@ -14,6 +14,7 @@ import socket
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,8 @@ class AgentClient:
         except OSError as error:
             connection.close()
             if isinstance(error, ConnectionRefusedError):  # its process has ended; it could not clean up
-                (self._directory / f"{pid}.sock").unlink(missing_ok=True)
+                with suppress(OSError):  # nor can soak in a folder that it may only read, as under ProtectSystem=strict
+                    (self._directory / f"{pid}.sock").unlink()
             raise AgentError(f"no agent in process {pid}: {error}") from error
         connection.setblocking(False)
         self._connections[pid] = connection

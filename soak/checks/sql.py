@@ -45,7 +45,7 @@ def _postgres(url: str, query: str, timeout: float) -> None:
     try:
         import psycopg
     except ModuleNotFoundError:
-        raise CheckFailed("psycopg is not installed: pip install 'soak[postgres]'") from None
+        raise CheckFailed("psycopg is not installed: pip install '.[postgres]' in soak's clone") from None
     settings = f"-c statement_timeout={max(1, round(timeout * 1000))} -c default_transaction_read_only=on"
     try:
         with psycopg.connect(

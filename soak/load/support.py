@@ -48,7 +48,7 @@ def _of_scenario(scenario: ScenarioPlan) -> list[str]:
 def _of_grpc(scenario: ScenarioPlan) -> list[str]:
     problems = [f'fault "{name}" for kind "grpc"' for name in scenario.faults if name != "abandon"]
     if importlib.util.find_spec("grpc") is None:
-        problems.append('kind "grpc" without the extra: pip install "soak[grpc]"')
+        problems.append("kind \"grpc\" without its extra: pip install '.[grpc]' in soak's clone")
     return problems
 
 

@@ -73,7 +73,7 @@ def test_a_running_process_is_entered_read_and_left(launch: Callable[..., Guest]
 
 
 def test_who_cannot_be_entered_is_told_why(launch: Callable[..., Guest], monkeypatch: pytest.MonkeyPatch) -> None:
-    """No process, another user's, and no tool at hand: one clear message each."""
+    """No process, another user's, other files, and no tool at hand: one clear message each."""
     with pytest.raises(AttachError, match="no process"):
         attach(2**22 + 1, Path("/nonexistent"))
     guest = launch(WORKING, agent=False)
@@ -83,6 +83,10 @@ def test_who_cannot_be_entered_is_told_why(launch: Callable[..., Guest], monkeyp
     if sys.version_info < (3, 14):
         with pytest.raises(AttachError, match="neither pyinjector nor gdb"):
             attach(guest.pid, Path("/nonexistent"))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(agent_attach, "_same_files", lambda pid: False)
+        with pytest.raises(AttachError, match=r"PrivateTmp.*SOAK_AGENT_DIR in a folder that both see"):
+            agent_attach.way_in(guest.pid)
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(AttachError, match="another user"):
         attach(guest.pid, Path("/nonexistent"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -99,6 +100,18 @@ def test_a_client_never_waits_longer_than_told(tmp_path: Path) -> None:
     assert client.pids() == []
     with pytest.raises(AgentError, match="no agent in process 8"):
         client.begin(8, "hello")
+
+
+def test_a_dead_socket_that_cannot_be_removed_is_no_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under ProtectSystem=strict another unit's folder may only be read: a worker that ended is no end of a run."""
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "7.sock"))
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert AgentClient(tmp_path).connect(7) is None
 
 
 def test_the_client_finds_the_agent_again_after_it_restarted(guest: Guest) -> None:

@@ -57,9 +57,9 @@ def test_it_installs_and_works_elsewhere(clone: Path, tmp_path: Path, timed: Tim
     (service / "soak.toml").write_text(configuration)
     (service / "x.py").touch()
     assert "agent        loads into Python 3." in run("soak doctor", service, programs)
-    with timed("tuning.md, guest-safety.md, in the text", "pip install 'soak[postgres]'; pip install 'soak[attach]'"):
-        run("pip install 'soak[postgres]'", tmp_path, programs)
-        run("pip install 'soak[attach]'", tmp_path, programs)
+    with timed("tuning.md, guest-safety.md, in the text", "pip install '.[postgres]'; pip install '.[attach]'"):
+        run("pip install '.[postgres]'", clone, programs)
+        run("pip install '.[attach]'", clone, programs)
     run("python -c 'import psycopg, hypno'", tmp_path, programs)
 
 

@@ -16,7 +16,7 @@ from tests.common import PATIENCE_S, free_port
 from tests.load.clock import LeapingClock
 from tests.load.conftest import Outcome, burst, drive, ended
 
-grpc = pytest.importorskip("grpc", reason="gRPC is an extra: pip install soak[grpc]")
+grpc = pytest.importorskip("grpc", reason="gRPC is an extra: pip install '.[grpc]'")
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: E402  # part of the extra
 from grpc_reflection.v1alpha import reflection  # noqa: E402

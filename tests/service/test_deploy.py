@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from soak.alerts.channels import run
 from soak.cli import COMMANDS, cli
-from soak.config import load_config
+from soak.config import load_config, store_url
 from soak.daemon import checked
 from soak.metrics import exposition
 from soak.progress import Status
@@ -86,6 +89,42 @@ def test_every_configuration_is_one_for_a_daemon(file: str, tmp_path: Path) -> N
     (tmp_path / "soak.toml").write_text(text)
     config = checked(load_config(tmp_path / "soak.toml", environ={"SOAK_WEB_TOKEN": "open sesame"}))
     assert config.schedule.cron == "0 22 * * *"
+
+
+def test_a_shell_finds_the_store_of_the_unit() -> None:
+    """`soak report -c /etc/soak/soak.toml` reads what the daemon writes, without the unit's variables."""
+    file = DEPLOY / "systemd/soak.toml"
+    assert store_url(file, {}) == store_url(file, {"STATE_DIRECTORY": "/var/lib/soak"})
+
+
+@pytest.mark.parametrize("occasion", ["raised", "resolved"])
+def test_the_command_of_the_unit_says_what_was_found(
+    occasion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line for the journal, whatever is in it; that a finding is gone is not told as one."""
+    logger = tmp_path / "logger"
+    logger.write_text(f'#!/bin/sh\nfor last; do :; done; printf %s "$last" > {tmp_path}/line\n')
+    logger.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    command = tomllib.loads((DEPLOY / "systemd/soak.toml").read_text())["alerts"]["command"]
+    run(command, {"occasion": occasion, "target": "orders-api", "message": "rss grows; $(false) -x"})
+    assert (tmp_path / "line").read_text() == f"{occasion}: orders-api: rss grows; $(false) -x"
+
+
+@pytest.mark.parametrize("file", ["docker/compose.yaml", "kubernetes/sidecar.yaml", "kubernetes/cronjob.yaml"])
+def test_target_and_soak_share_the_folder_of_the_agent(file: str) -> None:
+    """Both mount it at one place, and below that the agent makes its own, which only its user may read."""
+    text = (DEPLOY / file).read_text()
+    (folder,) = re.findall(r"SOAK_AGENT_DIR(?:, value)?: ([^\s}]+)", text)
+    mounts = re.findall(r"- (?:\{name: )?agent(?::|, mountPath: )(/[^\s}]+)", text)
+    assert mounts == [str(Path(folder).parent)] * 2
+
+
+@pytest.mark.parametrize("file", sorted((DEPLOY / "ci").iterdir()), ids=lambda file: file.name)
+def test_no_pipeline_installs_a_package_of_somebody_else(file: Path) -> None:
+    """soak is on no index: what is called so there would be run with the rights of the job."""
+    installs = re.findall(r"pip install (.*)", file.read_text())
+    assert installs == ["-r requirements.txt", '"soak @ git+$SOAK_REPOSITORY"']
 
 
 @pytest.fixture(scope="module")

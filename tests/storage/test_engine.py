@@ -148,7 +148,7 @@ def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SoakError) as raised:
         open_store("postgresql://me@127.0.0.1:9/x")
     assert raised.value.code == "store_driver"
-    assert "soak[postgres]" in raised.value.next_step
+    assert "pip install '.[postgres]'" in raised.value.next_step
 
 
 def test_a_server_that_is_away_is_told_without_the_password() -> None:
