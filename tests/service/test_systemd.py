@@ -134,9 +134,13 @@ def test_it_reloads_and_stops(life: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_it_soaks_another_unit_as_its_user(life: dict[str, Any]) -> None:
-    """soak@orders sees the process of orders.service with its descriptors, and leaves it alive."""
+    """soak@orders sees the process of orders.service with its descriptors, and leaves it alive.
+
+    The agent that orders.service starts is read: the two see one /run, as the head of soak@.service says.
+    """
     assert sorted({status for _, status, _ in life["unit runs"]} & {"completed"}) == ["completed"]
     pids, main = life["unit pid"]
     assert pids == [main]  # and nobody who only shares a control group with it
     assert life["unit target lives"] == "active" and life["unit result"] == "success"
     assert {"rss", "fds", "fds.socket", "threads"} <= set(life["unit series"])
+    assert life["unit readings"] >= 1

@@ -64,7 +64,9 @@ listen = "127.0.0.1:8766"
 ORDERS = f"""
 [Service]
 User=orders
-Environment=PORT=8002
+Environment=PORT=8002 PYTHONDONTWRITEBYTECODE=1
+RuntimeDirectory=orders
+Environment=PYTHONPATH=/src/probes/soak_agent/bootstrap SOAK_AGENT_DIR=/run/orders/soak-agent
 ExecStart={PYTHON} /src/tests/targets/guest.py
 """
 
@@ -161,6 +163,7 @@ def soak_a_unit() -> None:
     RESULT["unit series"] = sorted(
         name for (name,) in rows(found[0], "SELECT DISTINCT name FROM series JOIN samples ON series_id = id")
     )
+    RESULT["unit readings"] = rows(found[0], "SELECT count(*) FROM readings")[0][0]
     pids = rows(found[0], "SELECT DISTINCT pid FROM processes")
     RESULT["unit pid"] = [[pid for (pid,) in pids], int(show("orders", "MainPID"))]
     run("systemctl", "stop", "soak@orders")
