@@ -19,7 +19,7 @@ from soak.heartbeat import Heartbeat
 from soak.housekeeping import Housekeeping
 from soak.leftovers import clear_leftovers, is_alive
 from soak.lock import LockPart, StoreLock
-from soak.log import bind
+from soak.log import bind, masking
 from soak.migrate import migrate
 from soak.notify import Notifier
 from soak.progress import Status
@@ -75,7 +75,12 @@ class Daemon:
         url, name = self._config.storage.url, self._config.target.name
         one_arena()
         migrate(url)
-        with open_store(url) as store, StoreLock(store, self._host, name) as lock, self._signals:
+        with (
+            open_store(url) as store,
+            masking(store.redactor.text),
+            StoreLock(store, self._host, name) as lock,
+            self._signals,
+        ):
             cut_off = self._startup(store, lock)
             try:
                 if cut_off is not None:
@@ -144,10 +149,10 @@ class Daemon:
             self._conclude(session.run(self._signals))
         except SoakError as error:  # this night is lost, the next one is not
             LOG.error("the soak could not be carried out: %s", error)
-            self._standing.end(LastRun(run_id, "error", time.time(), error.message))
+            self._end(run_id, "error", error.message)
         except Exception as error:  # a fault of ours: it must not cost the nights to come either
             LOG.exception("a fault in soak itself ended the soak; please report it with these lines")
-            self._standing.end(LastRun(run_id, "error", time.time(), f"{type(error).__name__}: {error}"))
+            self._end(run_id, "error", f"{type(error).__name__}: {error}")
         finally:
             self._schedule.done(order, run_id)
             bind(run=None, cycle=None)
@@ -164,8 +169,11 @@ class Daemon:
         part = self._parts.part(self._sender.name)
         if part is not None:
             part.wake()
-        message = str(outcome.failure.message) if outcome.failure else ""
-        self._standing.end(LastRun(outcome.run_id, verdict, time.time(), message))
+        self._end(outcome.run_id, verdict, str(outcome.failure.message) if outcome.failure else "")
+
+    def _end(self, run_id: int | None, verdict: str, message: str) -> None:
+        """Say how it ended; the message may have the last lines of the target's log, which may hold its passwords."""
+        self._standing.end(LastRun(run_id, verdict, time.time(), self._store.redactor.text(message)))
 
     def watch(self, status: Status) -> None:
         """The soak tells where it stands: called about once a second in the main thread."""

@@ -6,9 +6,12 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 _context: dict[str, object] = {}  # of this process: one run at a time
+_mask: Callable[[str], str] = str  # what every message and traceback goes through
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -23,12 +26,12 @@ class JsonFormatter(logging.Formatter):
             "time": f"{stamp}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _mask(record.getMessage()),
         }
         line.update(_context)
         line.update(_extra(record))
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = _mask(self.formatException(record.exc_info))
         return json.dumps(line, default=str)
 
 
@@ -37,6 +40,10 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with a traceback below it."""
+        return _mask(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line, without a traceback."""
@@ -53,6 +60,17 @@ def bind(**ids: object) -> None:
     global _context
     known = {**_context, **ids}
     _context = {name: value for name, value in known.items() if value is not None}
+
+
+@contextmanager
+def masking(mask: Callable[[str], str]) -> Iterator[None]:
+    """Every message goes through `mask` meanwhile: the last words of a target, for one, may hold its passwords."""
+    global _mask
+    before, _mask = _mask, mask
+    try:
+        yield
+    finally:
+        _mask = before
 
 
 def configure(*, verbose: int, quiet: bool, log_format: str, stream: TextIO | None = None) -> None:

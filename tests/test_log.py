@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from soak.cli import exit_code
-from soak.log import configure
+from soak.log import bind, configure, masking
+from soak_storage.redact import Redactor
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +62,30 @@ def test_json_lines_carry_their_ids_and_stay_whole() -> None:
     assert {(line["run"], line["cycle"]) for line in lines[:-1]} == {(n, c) for n in range(4) for c in range(50)}
     assert lines[0]["level"] == "info" and lines[0]["time"].endswith("Z") and lines[0]["logger"] == "soak.part"
     assert "ValueError: why" in lines[-1]["exception"]
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_secrets_are_masked(log_format: str) -> None:
+    """Values that are known, passwords by their names, tracebacks too; the ids of a line and its form stay."""
+    stream = io.StringIO()
+    configure(verbose=1, quiet=False, log_format=log_format, stream=stream)
+    logger = logging.getLogger("soak.part")
+    bind(run=12)
+    with masking(Redactor(["sesame-open"]).text):
+        logger.error("it ended; the last lines:\n%s", "  | got sesame-open\n  | DB_PASSWORD=hunter2 host=db")
+        try:
+            raise ValueError("postgresql://app:tiger@db/orders")
+        except ValueError:
+            logger.exception("it broke")
+    bind(run=None)
+    logger.info("sesame-open")  # it is over
+    said = stream.getvalue()
+    assert not any(secret in said for secret in ("hunter2", "tiger")) and said.count("sesame-open") == 1
+    assert "got ***" in said and "DB_PASSWORD=*** host=db" in said and "***@db/orders" in said
+    if log_format == "json":
+        assert [json.loads(line).get("run") for line in said.splitlines()] == [12, 12, None]
+    else:
+        assert said.count(" run=12") == 2
 
 
 def test_the_command_line_sets_it_up(capsys: pytest.CaptureFixture[str]) -> None:

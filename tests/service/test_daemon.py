@@ -80,6 +80,20 @@ def test_a_target_that_takes_its_time_to_end_is_no_hang(tmp_path: Path) -> None:
         assert daemon.process.wait(LONG_S) == 0
 
 
+def test_the_last_words_of_a_target_give_no_secret_away(tmp_path: Path) -> None:
+    """It prints passwords as it dies: they are in its own log alone, not in the daemon's nor in what it answers."""
+    words = (
+        "import os; print('got', os.environ['API_TOKEN']); print('DB_PASSWORD=hunter22 host=db'); raise SystemExit(3)"
+    )
+    target = {"command": [sys.executable, "-c", words], "env": {"API_TOKEN": "sesame-open"}}
+    with service(tmp_path, **SHORT, target=target) as daemon:
+        last = wait_until(lambda: daemon.status().get("last"), LONG_S)
+        assert "| DB_PASSWORD=*** host=db" in last["message"] and "| got ***" in last["message"]
+        wait_until(lambda: daemon.says("| DB_PASSWORD=*** host=db"))
+    said = (tmp_path / "daemon.log").read_text() + last["message"]
+    assert "hunter22" not in said and "sesame-open" not in said
+
+
 def test_the_second_signal_is_now(tmp_path: Path) -> None:
     """SIGTERM and SIGINT: nobody waits for analysis or target; the run is closed as interrupted all the same."""
     deaf = [sys.executable, "-c", f"import signal; signal.signal(15, signal.SIG_IGN); {RUN_GUEST}"]
