@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from soak.alerts import AlertSender, channels_of, findings_of
+from soak.alerts import AlertSender, News, channels_of, findings_of
 from soak.clock import SystemClock
 from soak.clocktimes import BadSchedule, trigger_of
 from soak.config import Config, format_duration
@@ -105,8 +105,8 @@ class Daemon:
         self._housekeeping = Housekeeping(store, config.storage.url, config.storage.retain, owner)
         self._web = WebPart(self._standing, config.web, store, config.storage.url)
         channels = channels_of(config.alerts)
-        self._alerts = Alerts(store, channels, repeat=config.alerts.repeat)
-        self._sender = AlertSender(self._alerts, channels, target=config.target.name)
+        alerts = Alerts(store, channels, repeat=config.alerts.repeat)
+        self._sender = AlertSender(alerts, channels, target=config.target.name)
         heartbeat = Heartbeat(self._standing, self._notifier)
         kept = LockPart(lock, self._signals.ask)
         self._parts = Supervisor([heartbeat, kept, self._schedule, self._sender, self._housekeeping, self._web])
@@ -165,7 +165,8 @@ class Daemon:
             LOG.error("run %d: %s", outcome.run_id, outcome.failure)
         LOG.warning("run %d of %s ended: %s", outcome.run_id, self._config.target.name, verdict)
         resolve = verdict in CONCLUSIVE and report["run"]["status"] == "completed"
-        self._alerts.update(report["run"]["name"], outcome.run_id, findings_of(report), time.time(), resolve=resolve)
+        findings = tuple(findings_of(report))
+        self._sender.take(News(report["run"]["name"], outcome.run_id, findings, time.time(), resolve))
         part = self._parts.part(self._sender.name)
         if part is not None:
             part.wake()
@@ -221,8 +222,7 @@ class Daemon:
     def _tell(self, config: Config) -> None:
         """Whom alerts go to from now on."""
         channels = channels_of(config.alerts)
-        self._alerts = Alerts(self._store, channels, repeat=config.alerts.repeat)
-        self._sender.use(self._alerts, channels)
+        self._sender.use(Alerts(self._store, channels, repeat=config.alerts.repeat), channels)
 
 
 class _Watcher:

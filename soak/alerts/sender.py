@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from soak.alerts.channels import Channel, Undeliverable
+from soak.alerts.news import News, Unstored
+from soak_storage import StoreUnavailable
 from soak_storage.alerts import Alerts, Delivery
 
 LOG = logging.getLogger(__name__)
@@ -41,16 +43,27 @@ class AlertSender:
         self._channels = channels
         self._wall = wall
         self._waiting = False  # for another try
+        self._unstored = Unstored()
+        self._told: set[int] = set()  # deliveries that arrived, while the store could not be told so
 
     def use(self, alerts: Alerts, channels: Mapping[str, Channel]) -> None:
         """Deliver these, on these channels, from now on."""
         self._alerts, self._channels = alerts, channels
 
+    def take(self, news: News) -> None:
+        """Raise and resolve alerts by what a run found: now, or as soon as the store can be written again."""
+        self._unstored.add(news)
+        try:
+            self._unstored.store(self._alerts)
+        except StoreUnavailable as error:
+            LOG.warning("the alerts of run %d wait for the store: %s", news.run_id, error.message)
+
     def initialize(self) -> None:
         """Nothing to start."""
 
     def loop(self, now: float) -> float:
-        """Deliver what is due; when to look again, in seconds."""
+        """Deliver what is due; when to look again, in seconds. StoreUnavailable: nothing is lost, it is tried again."""
+        self._unstored.store(self._alerts)
         due = self._alerts.due(self._wall(), self._target)
         if due:
             self._waiting = False
@@ -60,9 +73,14 @@ class AlertSender:
 
     def shutdown(self) -> None:
         """One last try for what is new: the alerts of the run that has just been ended."""
-        for delivery in self._alerts.due(self._wall(), self._target):
-            if delivery.attempts == 0:
-                self._deliver(delivery)
+        try:
+            self._unstored.store(self._alerts)
+            for delivery in self._alerts.due(self._wall(), self._target):
+                if delivery.attempts == 0:
+                    self._deliver(delivery)
+        except StoreUnavailable as error:
+            waiting = f"; those of {len(self._unstored)} run(s) wait for it" if self._unstored else ""
+            LOG.warning("alerts cannot be announced without the store%s: %s", waiting, error.message)
 
     def _deliver(self, delivery: Delivery) -> None:
         channel = self._channels.get(delivery.channel)
@@ -70,13 +88,16 @@ class AlertSender:
             self._alerts.failed(delivery.id, "the configuration no longer has this channel", None)
             return
         try:
-            channel(message_of(delivery))
+            if delivery.id not in self._told:
+                channel(message_of(delivery))
         except Undeliverable as error:
             self._again(delivery, str(error))
         except Exception as error:  # noqa: BLE001 whatever it is, the other announcements must not wait behind it
             self._again(delivery, f"{type(error).__name__}: {error}")
         else:
+            self._told.add(delivery.id)
             self._alerts.delivered(delivery.id)
+            self._told.discard(delivery.id)
 
     def _again(self, delivery: Delivery, why: str) -> None:
         tried = delivery.attempts + 1

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from soak.alerts import AlertSender, Undeliverable, channels_of, findings_of
+from soak.alerts import AlertSender, News, Undeliverable, channels_of, findings_of, news
 from soak.alerts import sender as sending
 from soak.checks.hooks import hooks
 from soak.config import Alerts as Settings
 from soak.config import Check
-from soak_storage import Store, open_store
+from soak_storage import Store, StoreUnavailable, open_store
 from soak_storage.alerts import Alerts
 from soak_storage.service_tables import alert_deliveries
 from tests.checks.servers import http_server
@@ -85,6 +85,63 @@ def test_the_life_of_an_alert(store: Store) -> None:
     first, last = people.heard[0], people.heard[-1]
     assert first["schema"] == "soak.alert/1" and first["run"] == 1 and first["growth_per_hour"] == 3e6
     assert last["first_run"] == 1 and last["times"] == 3
+
+
+def refusing(store: Store) -> list[int]:
+    """Reads work and nothing is written, as on a disk that is full, while the list is not empty."""
+    refused = [1]
+
+    def refuse(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if refused and statement.startswith(("INSERT", "UPDATE")):
+            raise sa.exc.OperationalError(statement, {}, Exception("database or disk is full"))
+
+    sa.event.listen(store.engine, "before_cursor_execute", refuse)
+    return refused
+
+
+def test_what_runs_found_waits_for_the_store_in_order(store: Store) -> None:
+    """A leak, then a run without it, while nothing can be written: raised and resolved, once there is room again."""
+    people, clock = People(), Clock()
+    refused = refusing(store)
+    sender = AlertSender(Alerts(store, ["log"], repeat=DAY), {"log": people}, wall=clock)
+    for run, findings in ((1, [leak()]), (2, [])):
+        sender.take(News("orders-api", run, tuple(findings_of(report(run, *findings))), clock.now, True))
+    with pytest.raises(StoreUnavailable):
+        sender.loop(0.0)
+    refused.clear()
+    sender.loop(0.0)
+    assert [message["occasion"] for message in people.heard] == ["raised", "resolved"]
+    assert Alerts(store, (), repeat=DAY).open() == []
+
+
+def test_so_many_wait_and_no_more(store: Store, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    """A store that is away for a year of nights: the newest runs are kept."""
+    monkeypatch.setattr(news, "MOST", 2)
+    refused = refusing(store)
+    alerts = Alerts(store, ["log"], repeat=DAY)
+    sender = AlertSender(alerts, {})
+    for run in (1, 2, 3):
+        finding = leak(fingerprint=f"f{run}")
+        sender.take(News("orders-api", run, tuple(findings_of(report(run, finding))), 0.0, False))
+    refused.clear()
+    sender.shutdown()
+    assert [alert.fingerprint for alert in alerts.open()] == ["f2", "f3"]
+    assert "the alerts of run 1 are lost" in caplog.text
+
+
+def test_who_was_told_is_not_told_again_because_the_store_was_not(store: Store) -> None:
+    """It arrived, and that cannot be written: once is enough."""
+    people, clock = People(), Clock()
+    alerts = Alerts(store, ["log"], repeat=DAY)
+    alerts.update("orders-api", 1, findings_of(report(1, leak())), clock.now)
+    refused = refusing(store)
+    sender = AlertSender(alerts, {"log": people}, wall=clock)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            sender.loop(0.0)
+    refused.clear()
+    sender.loop(0.0)
+    assert len(people.heard) == 1 and alerts.due(clock.now) == []
 
 
 def test_a_run_that_cannot_tell_resolves_nothing(store: Store) -> None:

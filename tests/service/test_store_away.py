@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from soak.config import load_config
 from soak.daemon import Daemon
 from soak.lock import StoreLock
 from soak.schedule import Order
+from soak.session import RunOutcome
 from soak.supervisor import Supervisor
 from soak_storage import Store, open_store
+from soak_storage.alerts import Alerts
 from tests.service.daemons import configure
 
 
@@ -72,6 +75,35 @@ def test_a_soak_that_is_due_meanwhile_is_lost_and_nothing_else(daemon: Daemon, a
     daemon._soak(order)
     assert daemon._standing.last is not None and daemon._standing.last.verdict == "error"
     assert daemon._schedule.next_start == order.due + 3600.0
+
+
+def test_a_verdict_that_the_store_cannot_take_is_the_verdict(
+    daemon: Daemon, away: Away, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Away as the run ends: the verdict is told as it is, and the alert is raised once the store is there again."""
+    found = {"kind": "growth", "severity": "fail", "fingerprint": "f1", "message": "rss grows"}
+    run = {"id": 7, "name": "guest", "status": "completed"}
+
+    class Run:
+        """A session that found a leak."""
+
+        state = SimpleNamespace(id=7, recorder=None)
+
+        def __init__(self, *_what: object, **_more: object) -> None:
+            away.on = False
+
+        def run(self, _signals: object) -> RunOutcome:
+            away.on = True
+            return RunOutcome(7, {"verdict": "leak", "run": run, "findings": [found]}, 1, None)
+
+    monkeypatch.setattr(daemons, "Session", Run)
+    daemon._soak(taken(daemon))
+    assert daemon._standing.last is not None
+    assert (daemon._standing.last.verdict, daemon._standing.last.run_id) == ("leak", 7)
+    daemon._sender.shutdown()  # as its supervisor does after a failure, which this was
+    away.on = False
+    daemon._sender.loop(0.0)
+    assert [alert.fingerprint for alert in Alerts(store, (), repeat=1.0).open("guest")] == ["f1"]
 
 
 def test_an_order_that_comes_too_late_meanwhile_is_left_out(daemon: Daemon, away: Away) -> None:
