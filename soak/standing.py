@@ -38,8 +38,11 @@ class Patience:
 
     @classmethod
     def of(cls, startup_timeout: float, interval: float, stop_timeout: float, load_timeout: float) -> Patience:
-        """For a soak: samples must be stored within five intervals and half a minute, or the target is being ended."""
-        soaking = 30.0 + 5 * interval + stop_timeout + load_timeout
+        """For a soak: samples must be stored within five intervals and half a minute, or the target is away.
+
+        It is stopped, a successor is looked for and then waited for until it is ready.
+        """
+        soaking = 30.0 + 5 * interval + stop_timeout + load_timeout + 2 * startup_timeout
         return cls(starting=startup_timeout + 120.0, soaking=soaking)
 
 

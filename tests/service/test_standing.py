@@ -44,19 +44,28 @@ def sample(t: float, value: float | None = 5e7) -> SampleRow:
 
 
 def test_samples_that_are_not_stored_are_no_life(standing: Standing, clock: Clock) -> None:
-    """Soaking with 1 s samples: 55 s (30 + 5 + 10 + 10) without a commit is hung, however busy the soak looks."""
+    """Soaking with 1 s samples: 115 s (30 + 5 + 10 + 10 + 60) without one is hung, however busy the soak looks."""
     standing.committed([sample(1.0)])
     assert standing.phase == "soaking"
-    clock.now = 54.0
+    clock.now = 114.0
     standing.progress(STATUS)
     assert standing.alive
-    clock.now = 56.0
+    clock.now = 116.0
     standing.progress(STATUS)  # the loop turns, but nothing reaches the store
     standing.committed([EventRow("note", 1.0)])  # and an event is no sample
     assert not standing.alive and standing.health()["status"] == "unhealthy"
-    assert standing.troubles() == ["nothing was heard for 56 s while soaking"]
-    standing.committed([sample(57.0)])
+    assert standing.troubles() == ["nothing was heard for 116 s while soaking"]
+    standing.committed([sample(117.0)])
     assert standing.alive
+
+
+def test_a_target_that_is_awaited_gives_no_samples_and_is_no_hang(clock: Clock) -> None:
+    """Up to ten minutes until the successor of an attached one is found, and up to ten more until it is ready."""
+    made = Standing("orders-api", monotonic=clock, wall=lambda: 1000.0)
+    made.begin(Patience.of(startup_timeout=600.0, interval=1.0, stop_timeout=10.0, load_timeout=10.0))
+    made.committed([sample(1.0)])
+    clock.now = 600.0 + 600.0 + 5.0
+    assert made.alive
 
 
 def test_each_phase_has_its_patience(standing: Standing, clock: Clock) -> None:
