@@ -30,6 +30,9 @@ CACHE_PAGES = 19
 MOST_CONNECTIONS = 15  # at once; who asks beyond that waits
 INCREMENTAL = 2  # as PRAGMA auto_vacuum says it
 JOURNAL_LIMIT = 16 << 20  # bytes to which a -wal file that a long reader let grow is cut back
+# SQLSTATEs that pass, though Postgres' driver counts them as internal errors, as it does a fault of ours or a broken
+# index: the server is read-only (a failover, a full disk), a transaction took too long (the machine stood still).
+FOR_NOW = ("25006", "25P03", "25P04")
 MIGRATION_LOCK = 0x50A4  # of pg_advisory_xact_lock: two daemons that start at once migrate one after the other
 
 
@@ -156,6 +159,10 @@ def available(engine: sa.Engine) -> Iterator[None]:
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, sqlite3.OperationalError) as error:
+        raise StoreUnavailable("store_unavailable", url=_shown(engine), why=_first_line(error)) from error
+    except sa.exc.InternalError as error:
+        if getattr(error.orig, "sqlstate", None) not in FOR_NOW:
+            raise
         raise StoreUnavailable("store_unavailable", url=_shown(engine), why=_first_line(error)) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import signal
 import sqlite3
@@ -16,7 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from soak.recorder import Recorder
-from soak_storage import open_store
+from soak_storage import StoreUnavailable, open_store
+from soak_storage.engine import available
 from soak_storage.records import RunStart, SampleRow
 from tests.common import PATIENCE_S, wait_until
 from tests.storage.conftest import new_database
@@ -117,6 +119,54 @@ def test_a_server_that_is_away_is_waited_for(postgres: str) -> None:
             wait_until(lambda: recorder.stats.retries >= 2)
         assert recorder.close(PATIENCE_S)
         assert stored(store, run) == [float(i) for i in range(4000)]
+
+
+@contextmanager
+def read_only(server: str) -> Iterator[None]:
+    """Nothing may be written on the server, in sessions that are open neither: as after a failover."""
+    import psycopg
+
+    with psycopg.connect(server.replace("+psycopg", "") + "postgres", autocommit=True) as connection:
+        asked = "SELECT current_setting('default_transaction_read_only')"
+        for value in ("on", "off"):
+            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+            connection.execute("SELECT pg_reload_conf()")
+            wait_until(lambda value=value: connection.execute(asked).fetchone() == (value,))
+            if value == "on":
+                yield
+
+
+def test_a_server_that_is_read_only_for_a_while_is_waited_for(postgres: str) -> None:
+    """What it refuses meanwhile is not the sample's fault: every one is there afterwards, once."""
+    with open_store(new_database(postgres), environ={}) as store:
+        run = store.begin_run(START)
+        recorder = Recorder(store, run, retry_seconds=(0.02,))
+        put = itertools.count()
+        with read_only(postgres):  # the recorder's own session hears of it when it likes
+            wait_until(lambda: recorder.put(sample(float(next(put)))) and recorder.stats.retries >= 2)
+        assert recorder.close(PATIENCE_S) and recorder.stats.dropped == 0
+        assert stored(store, run) == [float(i) for i in range(next(put))]
+
+
+@pytest.mark.parametrize(
+    ("name", "passes"),
+    [
+        ("ReadOnlySqlTransaction", True),
+        ("IdleInTransactionSessionTimeout", True),
+        ("InFailedSqlTransaction", False),
+        ("IndexCorrupted", False),
+    ],
+)
+def test_of_internal_errors_those_are_waited_for_that_pass(name: str, passes: bool, path: Path) -> None:
+    """A fault of ours, or of the database's files, would be tried again for ever."""
+    errors = pytest.importorskip("psycopg").errors
+    error = sa.exc.InternalError("INSERT", {}, getattr(errors, name)("no"))
+    with (
+        open_store(f"sqlite:///{path}", environ={}) as store,
+        pytest.raises(StoreUnavailable if passes else sa.exc.InternalError),
+        available(store.engine),
+    ):
+        raise error
 
 
 # ---------------------------------------------------------------------------------------------- several processes
