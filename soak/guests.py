@@ -15,7 +15,7 @@ from soak_storage.records import EventRow
 MOST = 32  # processes entered: each is held for some tens of milliseconds
 DETACH_PATIENCE = 10.0  # seconds; an agent that hears nothing more leaves by itself
 WAYS = {
-    "gdb": "gdb, the last resort: it held the process for a second or two "
+    "gdb": "gdb, the last resort: it held the process for up to two seconds "
     "(`pip install '.[attach]'` in soak's clone is quicker)"
 }
 NOTE = "agent"  # kind of the events that a report shows under what soak did in the target

@@ -3,8 +3,8 @@
 | Python      | way                | stops the target for |
 |-------------|--------------------|----------------------|
 | 3.14 and up | sys.remote_exec    | not at all           |
-| 3.10 to 3.13| pyinjector (extra) | some 10 ms           |
-| 3.9 to 3.13 | gdb, last resort   | about a second       |
+| 3.10 to 3.13| pyinjector (extra) | 0.04 to 0.2 s        |
+| 3.9 to 3.13 | gdb, last resort   | 0.3 to 2 s           |
 
 Same user (or root) only. tracemalloc is not switched on in somebody else's process unless it is asked for by name.
 """
