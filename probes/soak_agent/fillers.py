@@ -8,6 +8,9 @@ one of the methods that make a container grow; for a container that makes missin
 
 from __future__ import annotations
 
+import sys
+
+from .names import is_class, module_of
 from .stdlib import load
 
 TYPE_CHECKING = False
@@ -22,7 +25,7 @@ GROWERS = frozenset(
 DEEP = 6  # functions inside functions
 MOST = 8  # functions named
 
-_Code = type(load.__code__)
+_Code, _Function = type(load.__code__), type(load)
 
 
 def fillers(owner: Any, name: str, container: Any) -> list[list[Any]]:
@@ -40,11 +43,20 @@ def fillers(owner: Any, name: str, container: Any) -> list[list[Any]]:
 
 def wrapped(item: Any) -> list[list[Any]]:
     """[file, line, function] of what a cache such as functools.lru_cache wraps; empty for anything else."""
-    inner = getattr(item, "__wrapped__", None)
-    code = getattr(inner, "__code__", None)
-    if type(code) is not _Code:
+    inner = _attribute(item, "__wrapped__")
+    if type(inner) is not _Function:
         return []
-    return [[code.co_filename, code.co_firstlineno, getattr(inner, "__qualname__", code.co_name)]]
+    code = inner.__code__
+    return [[code.co_filename, code.co_firstlineno, inner.__qualname__]]
+
+
+def _attribute(item: Any, name: str) -> Any:
+    """What an object itself has under a name, without a word of the target's; None where it has nothing."""
+    try:
+        space = object.__getattribute__(item, "__dict__")
+    except (AttributeError, TypeError):
+        return None
+    return space.get(name) if type(space) is dict else None
 
 
 def _storing(container: Any) -> set[int]:
@@ -57,18 +69,25 @@ def _storing(container: Any) -> set[int]:
 
 def _codes(owner: Any) -> Iterator[CodeType]:
     """The code of every function that belongs to a module, or to the classes of an object."""
-    if type(owner) is type(load("sys")):
+    if type(owner) is type(sys):
         name = owner.__dict__.get("__name__")
         for value in list(owner.__dict__.values()):
-            if getattr(value, "__module__", None) == name:
+            if _module_name(value) == name:
                 yield from _of(value)
         return
-    for kind in type.__dict__["__mro__"].__get__(owner if isinstance(owner, type) else type(owner)):
+    for kind in type.__dict__["__mro__"].__get__(owner if is_class(owner) else type(owner)):
         yield from _of(kind)
 
 
+def _module_name(value: Any) -> Any:
+    if type(value) is _Function:
+        return value.__module__
+    found = module_of(value) if is_class(value) else _attribute(value, "__module__")
+    return found if type(found) is str else None
+
+
 def _of(value: Any) -> Iterator[CodeType]:
-    if isinstance(value, type):
+    if is_class(value):
         for member in list(type.__dict__["__dict__"].__get__(value).values()):
             yield from _of_function(member)
     else:
@@ -76,10 +95,14 @@ def _of(value: Any) -> Iterator[CodeType]:
 
 
 def _of_function(member: Any) -> Iterator[CodeType]:
-    for inner in (member, getattr(member, "__func__", None), getattr(member, "fget", None)):
-        code = getattr(getattr(inner, "__wrapped__", inner), "__code__", None)
-        if type(code) is _Code:
-            yield from _inside(code, DEEP)
+    if type(member) in (classmethod, staticmethod):
+        member = member.__func__
+    elif type(member) is property:
+        member = member.fget
+    for inner in (_attribute(member, "__wrapped__"), member):
+        if type(inner) is _Function:
+            yield from _inside(inner.__code__, DEEP)
+            break
 
 
 def _inside(code: CodeType, depth: int) -> Iterator[CodeType]:
@@ -105,7 +128,7 @@ def _line(code: CodeType, name: str) -> int:
 
 def _offset(data: bytes, wanted: int, opcode: Any) -> int:
     """Where an instruction first takes name number `wanted`; two instructions keep a flag in the lowest bit."""
-    version = load("sys").version_info
+    version = sys.version_info
     flagged = {opcode.opmap.get("LOAD_GLOBAL")} if version >= (3, 11) else set()
     if version >= (3, 12):
         flagged.add(opcode.opmap.get("LOAD_ATTR"))

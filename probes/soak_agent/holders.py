@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import sys
 
+from .contents import Contents
 from .fillers import fillers, wrapped
-from .names import type_name
+from .names import is_class, type_name
 from .stacks import OWN
 from .stdlib import load, original, private
+from .unlisted import Unlisted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from .stretches import Stretches
+
+    Wanted = tuple[str, Any, int | None, list[dict[str, Any]]]
 
 DEADLINE = 2.0  # s of CPU for one request
 PATIENCE = 5  # times as long by the clock: on a busy machine the passes take no more of the target, but longer
@@ -30,7 +34,11 @@ BREATH = 0.002  # s in which the target may run between two steps
 LARGE = 64  # items: smaller containers are not watched for growth
 WATCHED = 20_000  # containers remembered between two requests
 GREW = 16  # items a container must have grown by to be followed
-FOLLOWED = 6  # containers: a weak registry or two may be among them, and they are left out
+WEIGHED = 32  # containers that grew by most items, of which it is looked what they hold
+FOLLOWED = 6  # of those, the heaviest: a weak registry or two may be among them, and they are left out
+UNKNOWN = 100.0  # bytes of an item that could not be looked at
+PIECE = 5_000  # objects looked at in one go
+NUMBERS = frozenset({"int", "float", "complex", "bool", "NoneType"})  # what holds nothing else keeps figures, mostly
 WEAK = frozenset({"WeakSet", "WeakValueDictionary", "WeakKeyDictionary"})
 # What holds a thing only while it runs, or whatever there is: a path through it names nobody.
 PASSING = (("asyncio.tasks", "_current_tasks"), ("_asyncio", "_current_tasks"), ("asyncio.tasks", "_eager_tasks"))
@@ -72,7 +80,7 @@ class Edges:
         found = [item for item in found if id(item) not in self.ours and self._lasts(item)]
         roots = [item for item in found if is_root(item)]
         if roots:
-            return sorted(roots, key=lambda item: not isinstance(item, _Module))[:1]
+            return sorted(roots, key=lambda item: type(item) is not _Module)[:1]
         found.sort(key=_size, reverse=True)
         return found[:BRANCHES]
 
@@ -102,7 +110,7 @@ def is_root(item: Any) -> bool:
     kind = type(item)
     if kind is _Module:
         return sys.modules.get(item.__dict__.get("__name__", "")) is item
-    return kind is _Frame or isinstance(item, type)
+    return kind is _Frame or is_class(item)
 
 
 def passing() -> set[int]:
@@ -126,6 +134,8 @@ class Holders:
 
     def __init__(self) -> None:
         self.sizes: dict[int, int] = {}
+        self.cut = False
+        self.contents = Contents()
         tools = load("itertools")
         self.compress = tools.compress
         collections = load("_collections")
@@ -144,25 +154,37 @@ class Holders:
         graph.gc = edges
         late = False
         rows: list[dict[str, Any]] = []
+        caches: set[int] = set()
         try:
-            for kind, item, growth in self._wanted(set(request.get("types", ())), stretches):
-                if id(item) not in ours:
-                    chain = _chain(graph, edges, item)
-                    if len(chain) < 2 or _is_weak(item):  # nothing that lasts holds it
+            for kind, item, growth, holds in self._wanted(set(request.get("types", ())), ours, stretches):
+                chain = _chain(graph, edges, item)
+                if len(chain) < 2 or _is_weak(item):  # nothing that lasts holds it
+                    continue
+                chain = chain[: -1 if growth and self.contents.is_cache(chain[-2]) else None]  # not its table
+                row: dict[str, Any] = {"type": kind, "growth": growth, "path": describe(chain)}
+                row["filled_by"] = filled_by(chain)
+                if growth:
+                    row.update(length=self.contents.length(item), bound=self.contents.bound(chain), holds=holds)
+                if growth and self.contents.is_cache(chain[-1]):
+                    if id(chain[-1]) in caches:
                         continue
-                    path = describe(chain)
-                    rows.append({"type": kind, "growth": growth, "path": path, "filled_by": filled_by(chain)})
+                    caches.add(id(chain[-1]))
+                rows.append(row)
         except Late:
             late = True
         longest = {"pause_ms": stretches.seconds, "pause_cpu_ms": stretches.worked}
         pauses = {name: max(table.values(), default=0.0) * 1e3 for name, table in longest.items()}
         return {"holders": rows, "late": late, **pauses}
 
-    def _wanted(self, types: set[str], stretches: Stretches) -> list[tuple[str, Any, int | None]]:
-        """The newest instances of the types, and the containers that have grown most, largest growth first."""
+    def _wanted(self, types: set[str], ours: set[int], stretches: Stretches) -> list[Wanted]:
+        """The newest instances of the types, and the containers that have grown most, the heaviest first."""
+        objects = stretches.run("objects", self.objects)  # before there are tables of ours that could be among them
+        living = len(objects)
         kinds: dict[type, str] = {}
         newest: dict[type, list[Any]] = {}
         large: list[Any] = []
+        unlisted = Unlisted(LARGE, stretches.cpu, self.contents.cache_type())
+        watched = {*self.containers, *filter(None, [self.contents.cache_type()])}
 
         def look(piece: list[Any]) -> None:
             for kind in set(map(type, piece)).difference(kinds):
@@ -172,26 +194,52 @@ class Holders:
             for item in self.compress(reversed(piece), map(newest.__contains__, map(type, reversed(piece)))):
                 if len(newest[type(item)]) < PER_TYPE:
                     newest[type(item)].append(item)
-            containers = list(self.compress(piece, map(self.containers.__contains__, map(type, piece))))
-            large.extend(self.compress(containers, map(LARGE.__lt__, map(len, containers))))
+            large.extend(self._large(list(self.compress(piece, map(watched.__contains__, map(type, piece))))))
+            unlisted.look(piece)
 
-        objects = stretches.run("objects", self.objects)
-        living = len(objects)
-        stretches.slices("types", objects, look)
-        wanted: list[tuple[str, Any, int | None]] = []
-        wanted += [(type_name(type(item)), item, growth) for growth, item in self._grown(large)]
-        wanted += [(kinds[kind], item, None) for kind, items in newest.items() for item in items]
-        return wanted if stretches.fits("holders", living) else []
+        stretches.slices("types", objects, look, PIECE)
+        self.cut |= unlisted.cut
+        grown = self._grown(large, {key: item for key, item in unlisted.found.items() if key != id(self.sizes)})
+        wanted = self._heaviest([pair for pair in grown if id(pair[1]) not in ours], stretches)
+        wanted += [(kinds[kind], item, None, []) for kind, items in newest.items() for item in items]
+        return [one for one in wanted if id(one[1]) not in ours] if stretches.fits("holders", living) else []
 
-    def _grown(self, large: list[Any]) -> list[tuple[int, Any]]:
-        large.sort(key=len, reverse=True)
-        before, self.sizes = self.sizes, {id(item): len(item) for item in large[:WATCHED]}
+    def _large(self, containers: list[Any]) -> list[Any]:
+        """Those of more than LARGE items."""
+        caches = [item for item in containers if self.contents.is_cache(item)]
+        plain = [item for item in containers if not self.contents.is_cache(item)] if caches else containers
+        found = list(self.compress(plain, map(LARGE.__lt__, map(len, plain))))
+        return found + [item for item in caches if self.contents.length(item) > LARGE]
+
+    def _grown(self, large: list[Any], unlisted: dict[int, Any]) -> list[tuple[int, Any]]:
+        """(growth, container) of those that have grown by most items since the last call.
+
+        Of what the collector does not list a part may have been missed then: what was not seen has not grown.
+        """
+        sizes = [(self.contents.length(item), item) for item in [*large, *unlisted.values()]]
+        sizes.sort(key=lambda pair: -pair[0])
+        before, self.sizes = self.sizes, {id(item): length for length, item in sizes[:WATCHED]}
         if not before:
             return []
-        grown = [(len(item) - before.get(id(item), 0), item) for item in large]
-        grown = [pair for pair in grown if pair[0] >= GREW]
+        grown = []
+        for length, item in sizes:
+            growth = length - before.get(id(item), length if self.cut and id(item) in unlisted else 0)
+            if growth >= GREW:
+                grown.append((growth, item))
         grown.sort(key=lambda pair: -pair[0])
-        return grown[:FOLLOWED]
+        return grown[:WEIGHED]
+
+    def _heaviest(self, grown: list[tuple[int, Any]], stretches: Stretches) -> list[Wanted]:
+        """The FOLLOWED whose new items take most memory; those that hold nothing but numbers come last."""
+        weighed = []
+        for growth, item in grown:
+            holds = stretches.run("contents", self.contents.look, item)
+            stretches.breathe()
+            figures = bool(holds) and all(row["type"] in NUMBERS for row in holds)
+            size = sum(row["bytes"] for row in holds) or UNKNOWN
+            weighed.append((figures, -growth * size, (type_name(type(item)), item, growth, holds)))
+        weighed.sort(key=lambda row: row[:2])
+        return [wanted for _, _, wanted in weighed[:FOLLOWED]]
 
 
 def describe(chain: list[Any]) -> list[str]:
@@ -223,7 +271,7 @@ def filled_by(chain: list[Any]) -> list[list[Any]]:
 
 
 def _is_namespace(owner: Any, item: dict[Any, Any]) -> bool:
-    return isinstance(owner, type) or (owner is not None and _namespace(owner) is item)
+    return is_class(owner) or (owner is not None and _namespace(owner) is item)
 
 
 def _namespace(owner: Any) -> Any:
@@ -236,7 +284,7 @@ def _namespace(owner: Any) -> Any:
 def _word(owner: Any, item: Any, first: bool) -> str:
     if type(item) is _Module:
         return f"module {item.__dict__.get('__name__', '?')}"
-    if isinstance(item, type):
+    if is_class(item):
         return f"class {type_name(item)}"
     if type(item) is _Frame:
         return f"running {item.f_code.co_name} in {item.f_globals.get('__name__', '?')}"
@@ -249,7 +297,7 @@ def _word(owner: Any, item: Any, first: bool) -> str:
 def _name_in(owner: Any, item: Any) -> str:
     """The variable or attribute of `owner` that is `item`; empty when it is reached by a key or a position."""
     space = owner.f_locals if type(owner) is _Frame else _namespace(owner)
-    if isinstance(owner, type):
+    if is_class(owner):
         space = dict(type.__dict__["__dict__"].__get__(owner))
     if isinstance(space, dict):
         for name, value in list(space.items()):

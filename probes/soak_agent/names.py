@@ -11,13 +11,20 @@ if TYPE_CHECKING:
     Ranges = list[tuple[int, int, str]]
 
 
-_module_of = type.__dict__["__module__"].__get__  # past metaclasses, which may run the target's code
+module_of = type.__dict__["__module__"].__get__  # past metaclasses, which may run the target's code
 _name_of = type.__dict__["__qualname__"].__get__
+_flags_of = type.__dict__["__flags__"].__get__
+CLASS = 1 << 31  # Py_TPFLAGS_TYPE_SUBCLASS
+
+
+def is_class(item: Any) -> bool:
+    """Whether it is a class; `isinstance` would ask the object itself."""
+    return bool(_flags_of(type(item)) & CLASS)
 
 
 def type_name(kind: type) -> str:
     """The class as a person would write it: module and name, builtins without module."""
-    module, name = _module_of(kind), _name_of(kind)
+    module, name = module_of(kind), _name_of(kind)
     return str(name) if module == "builtins" or not isinstance(module, str) else f"{module}.{name}"
 
 
