@@ -37,10 +37,6 @@ class Notifier:
         """The daemon is on its way out."""
         self._send("STOPPING=1")
 
-    def extend(self, seconds: float) -> None:
-        """Ask for so much more time to start or stop."""
-        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
-
     def alive(self) -> None:
         """Feed the watchdog."""
         self._send("WATCHDOG=1")

@@ -156,10 +156,6 @@ class Store(Reader):
             self._interner.forget()  # a service has a run every night: what it learns of each would add up
             self._beats.pop(run_id, None)
 
-    def set_verdict(self, run_id: int, verdict: str, exit_code: int) -> None:
-        """Also done by writing an AnalysisRow that has them."""
-        self._update(run_id, {"verdict": verdict, "exit_code": exit_code})
-
     def _update(self, run_id: int, values: Mapping[str, Any]) -> None:
         if not values:
             return

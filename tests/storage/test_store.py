@@ -269,12 +269,6 @@ def test_only_the_latest_analysis_is_kept_and_its_verdict_is_the_runs(store: Sto
     assert (store.runs()[0].verdict, store.runs()[0].exit_code) == ("leak", 1)
 
 
-def test_a_verdict_can_be_set(store: Store, run: int) -> None:
-    """The session may know better than the last analysis."""
-    store.set_verdict(run, "error", 4)
-    assert (store.run(run).verdict, store.run(run).exit_code) == ("error", 4)
-
-
 def test_a_batch_is_all_or_nothing(store: Store, run: int) -> None:
     """One record that the database refuses takes back the whole batch, and what was learned in it."""
     bad = LoadWindowRow(0.0, 1.0, 0, "load", None, 1, 1, 1, 0, 0)  # type: ignore[arg-type]  # that is the point
