@@ -36,9 +36,10 @@ WATCHED = 20_000  # containers remembered between two requests
 GREW = 16  # items a container must have grown by to be followed
 WEIGHED = 32  # containers that grew by most items, of which it is looked what they hold
 FOLLOWED = 6  # of those, the heaviest: a weak registry or two may be among them, and they are left out
+FAINT = 0.1
 UNKNOWN = 100.0  # bytes of an item that could not be looked at
 PIECE = 5_000  # objects looked at in one go
-NUMBERS = frozenset({"int", "float", "complex", "bool", "NoneType"})  # what holds nothing else keeps figures, mostly
+NUMBERS = frozenset({"int", "float", "complex", "bool", "NoneType"})  # what holds nothing else has FAINT of its weight
 WEAK = frozenset({"WeakSet", "WeakValueDictionary", "WeakKeyDictionary"})
 # What holds a thing only while it runs, or whatever there is: a path through it names nobody.
 PASSING = (("asyncio.tasks", "_current_tasks"), ("_asyncio", "_current_tasks"), ("asyncio.tasks", "_eager_tasks"))
@@ -230,16 +231,16 @@ class Holders:
         return grown[:WEIGHED]
 
     def _heaviest(self, grown: list[tuple[int, Any]], stretches: Stretches) -> list[Wanted]:
-        """The FOLLOWED whose new items take most memory; those that hold nothing but numbers come last."""
+        """The FOLLOWED whose new items take most memory; what holds nothing but numbers counts for little."""
         weighed = []
         for growth, item in grown:
             holds = stretches.run("contents", self.contents.look, item)
             stretches.breathe()
             figures = bool(holds) and all(row["type"] in NUMBERS for row in holds)
             size = sum(row["bytes"] for row in holds) or UNKNOWN
-            weighed.append((figures, -growth * size, (type_name(type(item)), item, growth, holds)))
-        weighed.sort(key=lambda row: row[:2])
-        return [wanted for _, _, wanted in weighed[:FOLLOWED]]
+            weighed.append((growth * size * (FAINT if figures else 1.0), (type_name(type(item)), item, growth, holds)))
+        weighed.sort(key=lambda row: -row[0])
+        return [wanted for _, wanted in weighed[:FOLLOWED]]
 
 
 def describe(chain: list[Any]) -> list[str]:

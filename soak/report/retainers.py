@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from soak.report.fingerprint import fingerprint, place
-from soak.report.inputs import RunData
+from soak.report.objects import grown_containers
 from soak.report.owner import STANDARD
 from soak.report.sites import Attributor
 
+HEAVY = 0.5  # of the heaviest container that grew: a lighter one is not what keeps the growth
 PLACE = 2  # after the two most guilty allocation sites, so that it is among the three that a person looks at first
 
 
@@ -22,19 +23,17 @@ def with_retainer(attributor: Attributor, sites: list[dict[str, Any]]) -> list[d
     if not sites:
         return sites
     shown = {(frame["file"], frame["function"]) for site in sites[:PLACE] for frame in site["traceback"]}
-    for row in grown_containers(attributor.data):
-        frames = [frame for frame in row.get("filled_by", []) if attributor.owners.of(frame[0]) != STANDARD]
-        if any((file, function) in shown for file, _, function in frames):
-            return sites
-        if frames:
+    candidates = [(row, frames) for row in grown_containers(attributor.data) if (frames := _fillers(attributor, row))]
+    for row, frames in candidates:
+        known = any((file, function) in shown for file, _, function in frames)
+        if not known and not row["light"] and row["weight"] >= HEAVY * candidates[0][0]["weight"]:
             return [*sites[:PLACE], _site(attributor, row, frames), *sites[PLACE:]]
     return sites
 
 
-def grown_containers(data: RunData) -> list[dict[str, Any]]:
-    """What the agents said of containers that have grown since the second trough, largest growth first."""
-    rows = [row for event in data.of_kind("holders") for row in event.detail.get("holders", []) if row.get("growth")]
-    return sorted(rows, key=lambda row: -row["growth"])
+def _fillers(attributor: Attributor, row: Mapping[str, Any]) -> list[Sequence[Any]]:
+    """Who fills a container, without the standard library, which keeps what others made."""
+    return [frame for frame in row.get("filled_by", []) if attributor.owners.of(frame[0]) != STANDARD]
 
 
 def _site(attributor: Attributor, row: Mapping[str, Any], frames: Sequence[Sequence[Any]]) -> dict[str, Any]:
