@@ -9,8 +9,8 @@ import numpy as np
 
 from soak.analysis import generator_limited, load_not_landed, missing_samples, outages, target_restarted
 from soak.analysis.results import Evidence
-from soak.report.inputs import RunData
-from soak_storage.records import EventRow
+from soak.report.inputs import Floats, RunData
+from soak_storage.records import EventRow, SeriesInfo
 
 # Below this many finished cycles nothing can be compared with anything.
 LEAST_CYCLES = 3
@@ -56,12 +56,22 @@ def _samples(data: RunData) -> Evidence | None:
     info = data.info("rss")
     if info is None:
         return Evidence("samples_missing", "the target was never sampled", True, True) if not data.infos else None
-    times, values = data.samples(info)
+    times, values = _whole(data, info)
     if times.size < 3 or not data.complete:
         return None
     interval = data.config("sample", "interval")
     step = float(interval) if isinstance(interval, int | float) else float(np.median(np.diff(times)))
     return missing_samples(times, values, data.cycle_seconds, data.complete, step)
+
+
+def _whole(data: RunData, info: SeriesInfo) -> tuple[Floats, Floats]:
+    """Samples, with each of those that were thinned back in its bucket: what counts here is how many there were."""
+    times, values = data.samples(info)
+    buckets = data.buckets(info)
+    spread = [np.linspace(one.t0, one.t1, 2 * one.count + 1)[1::2] for one in buckets]
+    kept = slice(len(buckets), None)
+    before = np.concatenate([*spread, np.empty(0)])
+    return np.concatenate([before, times[kept]]), np.concatenate([np.zeros(before.size), values[kept]])
 
 
 def _readings(data: RunData) -> Evidence | None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from soak.config.limits import Limits, limits_from_json
 from soak_storage.records import (
+    BucketRow,
     CycleRow,
     EventRow,
     LoadCycleRow,
@@ -102,6 +103,10 @@ class RunData:
             times, values = self.store.samples(info.id)
             self._samples[info.id] = (_floats(times), _floats(values))
         return self._samples[info.id]
+
+    def buckets(self, info: SeriesInfo) -> list[BucketRow]:
+        """The thinned part of a series: as many as its `samples` begin with the means of."""
+        return self.store.buckets(info.id)
 
     @cached_property
     def judged_readings(self) -> list[ReadingRow]:

@@ -14,6 +14,8 @@ def load_or_compute(store: Store, run_id: int | None, *, fresh: bool = False) ->
     """The stored report of a run (None: the latest), if it was made after the run ended by this version of soak.
 
     A run cut off by a crash has only what was computed after its last cycle: that is judged again on all of its data.
+    One whose samples were thinned since keeps its report, whoever made it: what is left of them says less. Only parts
+    that a report did not have then are computed.
     """
     from soak import __version__
 
@@ -23,7 +25,9 @@ def load_or_compute(store: Store, run_id: int | None, *, fresh: bool = False) ->
         return stored
     from soak.report.compute import compute  # loads numpy: not for a list or a check of what is stored
 
-    return compute(store, run.id)
+    computed = compute(store, run.id)
+    kept = stored is not None and _final(stored, run.status) and store.thinned(run.id)
+    return {**computed, **stored} if kept and stored is not None else computed
 
 
 def _final(report: dict[str, Any], status: str) -> bool:

@@ -76,6 +76,13 @@ def buckets(connection: sa.Connection, series_id: int) -> list[records.BucketRow
     return [records.BucketRow(ms / 1000, (ms + width) / 1000, *rest) for ms, width, *rest in rows]
 
 
+def thinned(connection: sa.Connection, run_id: int) -> bool:
+    """Whether a run has buckets."""
+    series = tables.series
+    query = sa.select(sample_buckets.c.series_id).join(series, series.c.id == sample_buckets.c.series_id)
+    return connection.scalar(query.where(series.c.run_id == run_id).limit(1)) is not None
+
+
 def cycles(connection: sa.Connection, run_id: int) -> list[records.CycleRow]:
     """In order."""
     return [

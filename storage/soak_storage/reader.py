@@ -94,6 +94,11 @@ class Reader:
         with self.reading() as connection:
             return queries.buckets(connection, series_id)
 
+    def thinned(self, run_id: int) -> bool:
+        """Whether samples of a run were replaced by buckets: it cannot be judged again as it was."""
+        with self.reading() as connection:
+            return queries.thinned(connection, run_id)
+
     def curves(self, series_ids: Sequence[int], *, most: int) -> dict[int, list[Point]]:
         """Per series its whole curve, thinned by the database to at most `most` points on one axis of time."""
         with self.reading() as connection:
