@@ -11,7 +11,7 @@ from soak_probes.slots import Recycled
 from soak_storage.records import EventRow, ProcessRow, Record, SampleRow
 
 GATING = frozenset({"rss", "pss", "fds", "sockets", "threads", "children", "tmp_files"})
-FROM_INSIDE = frozenset({"tmp_files", "tmp_bytes"})  # an agent knows them exactly, from outside they are a lower bound
+FROM_INSIDE = frozenset({"tmp_files", "tmp_bytes"})  # where there is an agent they are a series of its readings
 LATE = 2.0  # a sample that comes later than this many intervals leaves a gap that is recorded
 
 
@@ -29,6 +29,7 @@ class Sampler:
         self._seen: dict[tuple[int, int], ProcessRow] = {}
         self._refused: set[str] = set()
         self.rss: float | None = None
+        self.outside: dict[str, float] = {}  # what of FROM_INSIDE the last deep look saw
         self.busiest = 0.0  # the most of a core that the target took between two samples
 
     @property
@@ -65,8 +66,12 @@ class Sampler:
             yield EventRow("gap", self._last, t, {"why": "samples_late"})
         self._next = int(t // self._interval) + 1
         known = len(self._refused)
+        if deep:
+            self.outside = {}
         for reading in self._observer.sample(deep=deep, details=len(self.processes) > 1):
             if self._agents and reading.name in FROM_INSIDE:
+                if reading.value is not None and reading.process == "total":
+                    self.outside[reading.name] = reading.value
                 continue
             gates = reading.process == "total" and reading.name in GATING
             if reading.value is None and reading.process == "total" and (reading.why or "").endswith(NO_RIGHTS):

@@ -6,7 +6,7 @@ import json
 import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +34,23 @@ SERIES = (  # what becomes a series of its own: key of the answer, name, unit
     ("mapped_files", "mapped_files", "bytes"),
     ("rss_trimmed", "rss_trimmed", "bytes"),
 )
+FILES = frozenset({"tmp_files", "tmp_bytes"})
 SAMPLER_RESTARTED = "sampler_restarted"  # event: a new segment begins
 GATING = frozenset({"python_heap", "tasks", "tmp_files"})
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a reading is taken: seconds since the run began, the cycle and the segment."""
+    """When a reading is taken: seconds since the run began, the cycle and the segment.
+
+    `outside`: what was seen then of the series that an agent knows most of, but not what C code or a child that is no
+    Python made. Each is a lower bound, and the larger is nearer to what there is.
+    """
 
     t: float
     cycle: int
     segment: int
+    outside: Mapping[str, float] = field(default_factory=dict)
 
 
 class TroughReader:
@@ -137,6 +143,7 @@ class TroughReader:
 
     def _read_all(self, moment: Moment, processes: Sequence[Process]) -> None:
         totals: dict[str, float] = {}
+        unknown: set[str] = set()
         for process in processes:
             answer = self._ask(process, moment)
             if answer is None:
@@ -151,9 +158,12 @@ class TroughReader:
                 if answer.get(key) is not None:
                     totals[name] = totals.get(name, 0.0) + answer[key]
                     self._rows.put(SampleRow(moment.t, name, unit, float(answer[key]), f"{process.pid}:{process.role}"))
+                elif key in FILES:
+                    unknown.add(name)  # there are too many: a number that no longer grows would read as clean
         for _, name, unit in SERIES:
-            if name in totals:
-                self._rows.put(SampleRow(moment.t, name, unit, totals[name], gates=name in GATING))
+            if name in totals and name not in unknown:
+                value = max(totals[name], moment.outside.get(name, 0.0))
+                self._rows.put(SampleRow(moment.t, name, unit, value, gates=name in GATING))
         if self._holders is not None and moment.cycle == WARM_CYCLE:
             self._holders.remember_sizes(processes)
 

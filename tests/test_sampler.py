@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from soak.sampler import Sampler
 from soak_probes import ProcessTree, start_time_of
+from soak_probes.reading import NOTHING_EXCLUDED
 from soak_storage.records import EventRow, ProcessRow, SampleRow
 
 
@@ -50,3 +54,22 @@ def test_late_samples_leave_a_gap_that_is_stored(sleeper: subprocess.Popen[bytes
     assert any(isinstance(row, SampleRow) and row.name == "rss" for row in rows)
     assert sampler.due == 4.0
     sampler.close()
+
+
+def test_temporary_files_seen_from_outside_are_kept_for_the_reading(tmp_path: Path) -> None:
+    """Where there is an agent they are no sample of their own; a deep look begins anew."""
+    source = "import os, sys, tempfile; file = tempfile.NamedTemporaryFile(); print(flush=True); input(); file.close()"
+    command = [sys.executable, "-c", f"{source}; print(flush=True); input()"]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        sampler = sampler_of(process)
+        sampler.exclude({process.pid: NOTHING_EXCLUDED})
+        for t, seen in ((0.0, 1.0), (1.0, 0.0)):
+            process.stdout.readline()
+            rows = [row.name for row in sampler.sample(t, 0, deep=True) if isinstance(row, SampleRow)]
+            assert "rss" in rows and "tmp_files" not in rows
+            assert sampler.outside["tmp_files"] == seen
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+        sampler.close()

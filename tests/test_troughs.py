@@ -19,7 +19,7 @@ from soak.config import AgentConfig
 from soak.troughs import Moment, TroughReader
 from soak_probes import Process, ProcessTree, start_time_of
 from soak_probes.agent_client import AgentError
-from soak_storage.records import EventRow, ReadingRow
+from soak_storage.records import EventRow, ReadingRow, SampleRow
 from tests.common import PATIENCE_S, wait_until
 
 LIBRARY = Path(soak_heap.__file__).with_name("_soak_heap.so")
@@ -120,6 +120,32 @@ def test_a_reading_that_has_not_ended_leaves_a_gap(tmp_path: Path, target: subpr
     assert [row.detail["why"] for row in gaps if isinstance(row, EventRow)] == ["last_reading_not_ended"]
     rows = list(reader.finish(2.0, []))
     assert [row.cycle for row in rows if isinstance(row, ReadingRow)] == [0]
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "total"),
+    [(3, {}, 3.0), (3, {"tmp_files": 5.0}, 5.0), (3, {"tmp_files": 2.0}, 3.0), (None, {"tmp_files": 5.0}, None)],
+)
+def test_temporary_files_that_only_one_side_sees_count(
+    tmp_path: Path,
+    target: subprocess.Popen[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    inside: int | None,
+    outside: dict[str, float],
+    total: float | None,
+) -> None:
+    """The larger of both; none where the agent does not know how many there are."""
+    reader = TroughReader(tmp_path / "agents", AgentConfig(holders=False))
+    processes, ask = met(reader, target), reader.client.request
+
+    def answer(pid: int, op: str, *, timeout: float = PATIENCE_S, **args: object) -> dict[str, Any]:
+        return {**ask(pid, op, timeout=timeout, **args), "tmp_files": inside}
+
+    monkeypatch.setattr(reader.client, "request", answer)
+    assert not list(reader.start(Moment(1.0, 0, 0, outside), processes))
+    rows = [row for row in reader.finish(1.0, []) if isinstance(row, SampleRow) and row.name == "tmp_files"]
+    assert [row.value for row in rows if row.process == "total"] == ([] if total is None else [total])
     reader.close()
 
 

@@ -14,6 +14,7 @@ import sys
 from .registries import watch_tasks, watch_threads
 from .stacks import LINKS, capture
 from .stdlib import load
+from .temporary import TMP, Temporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .stacks import Chain
 
 FORKS = 4096  # child events kept between readings
-PATHS = 8192  # temporary files and databases remembered
+DATABASES = 8192  # paths remembered
 CHILD_SLACK = 0.25  # s a child may take to be made; of a fork the true time is known
 CLAIMED = 8  # descriptors looked at when a child is made
 STACKS = 300  # taken a second at most, 5 to 10 us each: 0.3 % of one core
@@ -33,8 +34,6 @@ WINDOW = 2.0  # s over which they are counted: a burst is taken whole
 LIMITED = frozenset({"open", "socket.__new__", "mmap.__new__"})  # events that mean nothing without a stack
 ARMED = 1000  # names of coroutines
 OBJECTS = 100_000  # addresses remembered before the dead are swept out
-TMP_PLACES = (os.environ.get("TMPDIR") or "/tmp", "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked at, not used
-TMP = tuple({os.path.join(os.path.realpath(place), "") for place in TMP_PLACES})
 
 OWN_THREADS: set[int] = (
     set()
@@ -46,7 +45,7 @@ _shut = [0.0]  # until when (monotonic clock) no stack may be taken any more
 
 
 class Births:
-    """Tables of births; `fds`, `socks`, `threads`, `tasks`, `tmp` by key, `forks` in order of time.
+    """Tables of births; `fds`, `socks`, `threads`, `tasks`, `temporary` by key, `forks` in order of time.
 
     A row of `forks` is [begun, ended, name, chain, weak reference to a Popen or None], the times on CLOCK_BOOTTIME.
     """
@@ -79,7 +78,7 @@ class Births:
         self.socks: dict[int, tuple[Any, Chain, float]] = {}
         self.threads: dict[int, tuple[Chain, float]] = {}
         self.tasks: dict[int, tuple[Chain, float]] = {}
-        self.tmp: dict[str, tuple[Chain, float]] = {}
+        self.temporary = Temporary()
         self.databases: dict[str, tuple[Chain, float]] = {}
         self.forks: list[list[Any]] = []
         self.forking: dict[int, list[Any]] = {}  # by thread: a fork that has not returned yet
@@ -210,38 +209,48 @@ class Births:
         if number < 0 or not self._affordable():
             return
         chain, inode, now = self.chain(), os.fstat(number).st_ino, self.clock()
-        born = self.fds.get(number)
-        if born is None or (born[1] != inode and born[1] != os.readlink(f"/proc/self/fd/{number}")):
+        link, born = os.readlink(f"/proc/self/fd/{number}"), self.fds.get(number)
+        unseen = born is None or born[1] not in (inode, link)
+        if unseen:
             self.fds[number] = (chain, inode, now)
         self.fds[self._next_fd()] = (chain, inode, now)
+        if unseen and not _is_known(born, link) and _creates(sys._getframe(2)):
+            self._maybe_tmp(link, chain, now)
 
     def _maybe_tmp(self, path: str, chain: Chain, now: float) -> None:
         path = os.path.abspath(path)
         if path.startswith(TMP):
-            if len(self.tmp) >= PATHS:
-                self.tmp = {name: born for name, born in self.tmp.items() if os.path.lexists(name)}
-            if len(self.tmp) < PATHS:
-                self.tmp.setdefault(path, (chain, now))
+            self.temporary.add(path, chain, now)
+
+    def _made(self, path: str) -> None:
+        if path not in self.temporary:
+            self.temporary.add(path, self.chain() if self._affordable() else (), self.clock())
 
     def _tempfile(self, args: Any) -> None:
-        self._maybe_tmp(os.fsdecode(args[0]), self.chain(), self.clock())
+        """Whoever makes a file by `tempfile` calls it temporary, whatever folder it is in."""
+        self._made(os.path.abspath(os.fsdecode(args[0])))
 
     def _mkdir(self, args: Any) -> None:
-        self._maybe_tmp(os.fsdecode(args[0]), self.chain(), self.clock())
+        path = os.path.abspath(os.fsdecode(args[0]))
+        if path.startswith(TMP):
+            self._made(path)
 
     def _remove(self, args: Any) -> None:
-        self.tmp.pop(os.fsdecode(args[0]), None)
+        self.temporary.forget(os.fsdecode(args[0]))
 
     def _rename(self, args: Any) -> None:
-        born = self.tmp.pop(os.fsdecode(args[0]), None)
+        born = self.temporary.forget(os.fsdecode(args[0]))
         if born is not None:
             self._maybe_tmp(os.fsdecode(args[1]), *born)
 
     def _database(self, args: Any) -> None:
         path = os.path.abspath(os.fsdecode(args[0]))
-        if len(self.databases) >= PATHS:
+        if len(self.databases) >= DATABASES:
             self.databases.clear()
-        self.databases[path] = (self.chain(), self.clock())
+        if self._affordable():
+            self.databases[path] = (self.chain(), self.clock())
+        if path.startswith(TMP) and not os.path.lexists(path):  # SQLite makes it without an event
+            self._made(path)
 
     def _socket(self, args: Any) -> None:
         if not self._affordable():
@@ -298,6 +307,17 @@ class Births:
     def _forkpty(self, args: Any) -> None:
         self._fork(args)
         self.fds[self._next_fd()] = (self.chain(), "ptmx", self.clock())
+
+
+def _is_known(born: Any, link: str) -> bool:
+    """Whether a descriptor's file has no name any more, or was opened with an event: then it was seen being made."""
+    opened = born is not None and isinstance(born[1], str) and os.path.basename(born[1]) == os.path.basename(link)
+    return opened or link.endswith(" (deleted)")
+
+
+def _creates(frame: Any) -> bool:
+    """False for shared memory of multiprocessing to which `frame` only attaches: another process made it."""
+    return not frame.f_code.co_filename.endswith("/shared_memory.py") or bool(frame.f_locals.get("create", True))
 
 
 def _facts(number: int) -> os.stat_result | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .proc import STATES, inode_of, orphans, own_children, size_of, sort_of, tcp_states
+from .proc import STATES, inode_of, orphans, own_children, sort_of, tcp_states
 from .stacks import OWN, frame_stack, frames_of, is_cut
 from .stdlib import load
 from .tasks import code_of, waiting_at
@@ -82,12 +82,14 @@ class Handles:
         self.known: dict[tuple[int, str], tuple[Chain, float | None]] = {}
         self.children: dict[tuple[int, int], Chain] = {}
         self.baseline: dict[int, int] = {}
+        self.tmp_totals: tuple[int | None, int | None] = (None, None)  # of the last reading: files, and their bytes
 
     def read(
         self, own_inodes: set[int], own_threads: set[int], top: int, tasks: list[Any]
     ) -> tuple[list[dict[str, Any]], list[str]]:
         """Groups of living handles, and what could not be read; `tasks` are those of asyncio that live."""
         groups = Groups(self.births.clock())
+        self.tmp_totals = (None, None)
         warnings: list[str] = []
         parts: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
             ("descriptors", self._descriptors, (own_inodes,)),
@@ -266,17 +268,12 @@ class Handles:
                 self.births.tasks.pop(key, None)
 
     def _tmp_files(self, groups: Groups) -> None:
-        for path, (chain, born) in list(self.births.tmp.items()):
-            if os.path.lexists(path):
-                groups.add("tmp_file", chain, born, "", path)
-            else:
-                self.births.tmp.pop(path, None)
-
-    def tmp_totals(self) -> tuple[int, int]:
-        """How many files that the target made in temporary folders exist, and their bytes."""
-        sizes = [size_of(path) for path in list(self.births.tmp)]
-        there = [size for size in sizes if size is not None]
-        return len(there), sum(there)
+        files = total = 0
+        for path, size, chain, born in self.births.temporary.living():
+            groups.add("tmp_file", chain, born, "", path)
+            files, total = files + 1, total + size
+        if not self.births.temporary.over:
+            self.tmp_totals = files, total
 
 
 def _start_of(stack: Any) -> Any:

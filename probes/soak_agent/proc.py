@@ -30,7 +30,7 @@ def size_of(path: str) -> int | None:
     """Bytes of a file that exists, None of one that does not."""
     try:
         return os.lstat(path).st_size
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 

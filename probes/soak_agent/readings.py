@@ -15,6 +15,7 @@ from .native import Native
 from .stdlib import load
 from .stretches import Stretches
 from .tasks import living_tasks
+from .temporary import MOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ HANDLE_GROUPS = 40  # stacks sent for each kind of handle, by count and by growt
 LEFT_OUT = "left out, it would hold the target longer than agent.longest_pause"
 FORKED = "types left out: the target forked while they were counted"
 GARBAGE_LEFT = f"garbage {LEFT_OUT}: cycles of it look like growth until Python collects them itself"
+TOO_MANY_FILES = f"temporary files: over {MOST:,} at a time, their number is not known any more"
 COLLECTION_OFF = "collection is off in the target (gc.disable): its cycles are kept, so that soak collects none either"
 
 
@@ -77,7 +79,9 @@ class Readings:
         inodes = set(self.server.inodes.values())
         tasks = living_tasks(self.stretches)
         groups, failed = self.handles.read(inodes, {self.main_ident, *OWN_THREADS}, HANDLE_GROUPS, tasks)
-        tmp_files, tmp_bytes = self.handles.tmp_totals()
+        tmp_files, tmp_bytes = self.handles.tmp_totals
+        if self.births.temporary.over:
+            warnings.append(TOO_MANY_FILES)
         return {
             "mode": self.heap.name, "frames": self.heap.frames, "traced_bytes": traced,
             "agent_bytes": own, "gc_objects": self.living,

@@ -8,7 +8,7 @@
    TMPDIR belongs to its user and is closed to all others, or a /tmp of its own (PrivateTmp, container).
 
 What is left: a file in the shared /tmp that was opened and closed between two samples is missed, in a target that is
-not Python. In a Python target the agent knows every one, and its number is to be preferred.
+not Python. In a Python target the agent knows those that Python made: the larger number of both is stored.
 """
 
 from __future__ import annotations

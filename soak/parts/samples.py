@@ -84,7 +84,8 @@ class SamplePart:
             self._read_cycle = self._run.cycle
             if self._collects:
                 ask_to_collect(self._target.agent_dir)
-            self._run.put(self._troughs.start(Moment(now, self._run.cycle, self._run.segment), self.sampler.processes))
+            moment = Moment(now, self._run.cycle, self._run.segment, self.sampler.outside)
+            self._run.put(self._troughs.start(moment, self.sampler.processes))
         self._run.put(self._split(self._troughs.poll()))
         self._require_agent(now)
 
