@@ -11,7 +11,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -127,13 +129,17 @@ def read_only(server: str) -> Iterator[None]:
     import psycopg
 
     with psycopg.connect(server.replace("+psycopg", "") + "postgres", autocommit=True) as connection:
-        asked = "SELECT current_setting('default_transaction_read_only')"
         for value in ("on", "off"):
             connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
             connection.execute("SELECT pg_reload_conf()")
-            wait_until(lambda value=value: connection.execute(asked).fetchone() == (value,))
+            wait_until(partial(_read_only_is, connection, value))
             if value == "on":
                 yield
+
+
+def _read_only_is(connection: Any, value: str) -> bool:
+    found: Any = connection.execute("SELECT current_setting('default_transaction_read_only')").fetchone()
+    return found == (value,)
 
 
 def test_a_server_that_is_read_only_for_a_while_is_waited_for(postgres: str) -> None:
