@@ -12,11 +12,13 @@ def memory_statement(
     traced: Verdict | None,
     allocator: Verdict | None,
     pss: Verdict | None = None,
+    held: float | None = None,
 ) -> Memory | None:
     """Say where memory is retained, from the verdicts on its series; None where none grows or it cannot be told.
 
     traced: bytes Python's allocator tracing sees; allocator: bytes in use inside malloc. Pages that a child shared with
-    its parent and wrote to leave rss as it was and move into uss and pss.
+    its parent and wrote to leave rss as it was and move into uss and pss. held: bytes per hour by which what allocators
+    hold free grows; what they hold has to be half of the growth outside the heap to be named.
     """
     outside = rss if _grows(rss) else next((v for v in (uss, pss) if _grows(v)), None)
     if _explains(traced, outside):
@@ -27,9 +29,12 @@ def memory_statement(
         return None
     if rss is not None and rss.verdict == "clean" and _grows(uss if uss is not None else pss):
         return "shared pages un-shared"
-    if _flat(traced) and _flat(allocator):
+    if not (_flat(traced) and _flat(allocator)) or traced is None or held is None:
+        return None
+    beyond = outside.growth_per_hour - max(traced.growth_per_hour, 0.0)
+    if held >= T.held_share * beyond:
         return "fragmentation or allocator hold"
-    return None
+    return "memory that neither Python nor malloc accounts for"
 
 
 def _grows(v: Verdict | None) -> bool:

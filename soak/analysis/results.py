@@ -8,7 +8,13 @@ from typing import Literal
 Decision = Literal["leak", "clean", "inconclusive"]
 Passed = Literal["pass", "fail", "inconclusive"]
 Kind = Literal["bytes", "count"]
-Memory = Literal["retained in Python", "retained natively", "fragmentation or allocator hold", "shared pages un-shared"]
+Memory = Literal[
+    "retained in Python",
+    "retained natively",
+    "fragmentation or allocator hold",
+    "memory that neither Python nor malloc accounts for",
+    "shared pages un-shared",
+]
 Cohorts = Literal["bounded", "leak", "unknown"]
 
 

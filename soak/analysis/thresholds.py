@@ -102,6 +102,7 @@ class Thresholds:
 
     # --- memory statement -------------------------------------------------------------------------------------------
     python_share: float = 0.5  # of the growth of rss that traced bytes must explain to be called its cause
+    held_share: float = 0.5  # of the growth outside the heap that allocators must hold free, likewise
 
 
 THRESHOLDS = Thresholds()

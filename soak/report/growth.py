@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from soak.analysis import hours_to, memory_statement
+from soak.analysis import hours_to
 from soak.analysis.results import Verdict
 from soak.report.beside import alike, explained, growing_kinds, growing_objects, with_beside
 from soak.report.confirm import confirmed, rest_of
@@ -22,6 +22,7 @@ from soak.report.series import MEMORY, Judged, outside_memory, tracer_growth
 from soak.report.sites import Attribution, Attributor
 from soak.report.split import memory_split, split_sentence
 from soak.report.units import interval, rate, share
+from soak.report.whereabouts import whereabouts
 from soak.report.words import frame_name, site_name
 
 # The share of what is seen from outside that python_heap has to explain to stand for it.
@@ -102,13 +103,7 @@ def _memory_finding(
     found = replace(found, sites=sites, unexplained=rest_of(sites, found.unexplained))
     types, holders = growing_types(data), held_by(data)
     verdicts = {one.info.name: one.verdict for one in series if one.info.process == TOTAL}
-    statement = memory_statement(
-        verdicts.get("rss"),
-        verdicts.get("uss"),
-        verdicts.get("python_heap"),
-        verdicts.get("malloc"),
-        pss=verdicts.get("pss"),
-    )
+    statement, notes = whereabouts(data, series, verdicts, judged)
     stands = bool(found.sites) and found.sites[0]["share"] >= STANDS
     if stands:
         found.sites[0]["types"] = types
@@ -119,7 +114,6 @@ def _memory_finding(
     outside = next((one for one in series if one.info.name == outside_memory(data) and one.info.process == TOTAL), None)
     finding = _finding(attributor, growing, found, ceilings, outside)
     tracer = tracer_growth(data)
-    notes = [f"It is {statement}."] if statement else []
     split = None
     if outside is not None and outside.verdict and outside.verdict.known:
         split = memory_split(series, _growth(outside), _known_growth(verdicts.get("python_heap")))
@@ -251,7 +245,7 @@ def _why_no_sites(data: RunData, name: str) -> str:
         return "The heap was not followed (agent.heap = off)."
     if name in KINDS:
         return "Nobody saw them being made: C code made them, or a call that Python does not report, such as os.pipe."
-    return "No place in Python grows with it: it is native memory, or fragmentation."
+    return "No place in Python grows with it: it is native memory, fragmentation, or in a process without an agent."
 
 
 def _time_to_limit(

@@ -42,6 +42,12 @@ def memory_split(series: Sequence[Judged], grows: float, python: float) -> dict[
     return {**parts, "native": left}
 
 
+def held_growth(series: Sequence[Judged]) -> float | None:
+    """Bytes per hour by which the free memory grows that allocators hold; None without their figures."""
+    known = [value for name in HELD if (value := _slope(series, name)) is not None]
+    return sum(known) if known else None
+
+
 def split_sentence(parts: dict[str, float]) -> str:
     """`+12 MB/h: Python objects +1 MB/h, native memory +11 MB/h`, largest first."""
     total = sum(parts.values())
