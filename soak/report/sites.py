@@ -22,6 +22,7 @@ MOST_FRAMES = 30  # of a traceback: the innermost
 LEAST_SHARE = 0.001  # of the growth, below which a site is not worth a line even in full
 MOST_STACKS = 100  # of a flame graph: finer than a screen can show
 VAGUE = 0.5
+BY_BLOCKS = 0.5  # of the growth: less of it in more blocks, and old ones went by growing
 CONSTRUCTORS = ("__init__", "__new__", "__post_init__")
 TRUNK_SHARE = 0.8  # of the growth that has to pass a frame for it to be named as the way all of it comes
 
@@ -136,7 +137,7 @@ class Attributor:
             "types": [],
             "held_by": [],
             "significant": sure(result),
-            "bounded": result.cohort == "bounded",
+            "bounded": result.cohort == "bounded" and _in_blocks(group, times),
             "live": float(group.values[-1]),
             "stacks": len(group.stacks),
             "details": _most_common(group.details),
@@ -222,6 +223,12 @@ def slope(times: Floats, values: Floats) -> float:
     """Least squares slope per hour without the first reading, where warm-up sits, when enough are left."""
     skip = 1 if times.size >= 4 else 0
     return float(np.polyfit(times[skip:], values[skip:], 1)[0]) * 3600.0 if times.size >= 2 else 0.0
+
+
+def _in_blocks(group: Group, times: Floats) -> bool:
+    """Whether it grows, if at all, by more blocks: one that grows itself (`log += line`) is born anew each time."""
+    size = float(group.values.sum()) / max(float(group.counts.sum()), 1.0)
+    return slope(times, group.counts) * size >= BY_BLOCKS * slope(times, group.values)
 
 
 def note_states(details: dict[str, int], detail: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,22 @@ def test_what_no_site_explains_is_unexplained(store: Store) -> None:
     finding = next(one for one in compute(store, make_run(store, plan))["findings"] if one["kind"] == "growth")
     assert finding["unexplained_share"] == pytest.approx(0.5, abs=0.02)
     assert finding["sites"][0]["share"] == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(("blocks", "bounded"), [(lambda cycle: 1.0, False), (lambda cycle: 100.0 * cycle, True)])
+def test_one_block_that_grows_sheds_nothing(store: Store, blocks: Callable[[int], float], bounded: bool) -> None:
+    """`log += line` is allocated anew as it grows: nothing of old cycles is left. In a cache whole blocks go."""
+    plan = Plan(mode="off")
+    rows: list[ReadingRow | SampleRow] = []
+    for cycle in range(plan.cycles):
+        t = cycle * 60.0 + 57
+        size = 3.0 * (1.0 + cycle) * MB
+        site = SiteRow(((f"{CWD}/app.py", 5, "log"),), size, blocks(cycle), births={cycle: int(size)})
+        rows.append(ReadingRow(t, cycle, "9:main", agent_mode="sampler", traced_bytes=size, sites=(site,)))
+        rows.append(SampleRow(t, "python_heap", "bytes", size, gates=True))
+    plan.extra = rows
+    finding = next(one for one in compute(store, make_run(store, plan))["findings"] if one["kind"] == "growth")
+    assert finding["sites"][0]["bounded"] is bounded
 
 
 def test_workers_are_summed(store: Store) -> None:
