@@ -5,7 +5,8 @@
 1. a process of the tree has it open (deleted or not) below its temporary directory;
 2. a process of the tree had it open at an earlier sample, and it is still there;
 3. it appeared since the observation began in a temporary directory that only the target can write to: one whose
-   TMPDIR belongs to its user and is closed to all others, or a /tmp of its own (PrivateTmp, container).
+   TMPDIR belongs to its user and is closed to all others, or a /tmp of its own (PrivateTmp, container). Where soak has
+   the same one, all that its user runs may write to it (pam_tmpdir).
 
 What is left: a file in the shared /tmp that was opened and closed between two samples is missed, in a target that is
 not Python. In a Python target the agent knows those that Python made: the larger number of both is stored.
@@ -131,14 +132,21 @@ def _is_private(view: View, directory: str) -> bool:
     status = _status(view, directory)
     if status is None:
         return False
+    if _is_here(temp_dir(os.environ), status):
+        return False
     user = view.process.files.stat("stat").st_uid
     if status.st_uid == user and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return True
+    return not _is_here(directory, status)
+
+
+def _is_here(directory: str, status: os.stat_result) -> bool:
+    """Whether what soak finds at this path is the same folder."""
     try:
         ours = Path(directory).stat()
     except OSError:
-        return True
-    return (ours.st_dev, ours.st_ino) != (status.st_dev, status.st_ino)
+        return False
+    return (ours.st_dev, ours.st_ino) == (status.st_dev, status.st_ino)
 
 
 def _walk(real: str, shown: str) -> Iterator[tuple[FileKey, TmpFile]]:

@@ -86,21 +86,27 @@ def test_a_path_that_is_another_file_by_now_is_not_the_targets(guest: Callable[[
         assert values(observer.sample(deep=True))["tmp_files"] == 0
 
 
+@pytest.mark.parametrize("shared", [False, True])
 def test_a_directory_of_its_own_is_counted_whole(
-    guest: Callable[[str], Guest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guest: Callable[[str], Guest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:
-    """A TMPDIR that only the target's user may write to: what appears there since the first look is the target's."""
+    """A TMPDIR that only the target's user may write to: what appears there since the first look is the target's.
+
+    Not where soak has the same one: there it may be any other program's of that user.
+    """
     folder = tmp_path / "private"
     folder.mkdir(mode=0o700)
     (folder / "before").touch()
     monkeypatch.setenv("TMPDIR", str(folder))
     one = guest("")
+    if not shared:
+        monkeypatch.delenv("TMPDIR")
     with closing(Observer(ProcessTree([one.key]))) as observer:
         assert values(observer.sample(deep=True))["tmp_files"] == 0
         (folder / "deeper").mkdir()
         (folder / "deeper" / "left").write_bytes(b"x" * 5000)
         found = values(observer.sample(deep=True))
-    assert (found["tmp_files"], found["tmp_bytes"]) == (1, 8192)
+    assert (found["tmp_files"], found["tmp_bytes"]) == ((0, 0) if shared else (1, 8192))
 
 
 def test_a_program_that_lives_in_tmp_is_not_temporary(guest: Callable[[str], Guest], shared_tmp: Path) -> None:
