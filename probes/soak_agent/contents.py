@@ -40,6 +40,8 @@ class Contents:
         self.deque = collections.deque
         self.dicts = frozenset({dict, collections.defaultdict, collections.OrderedDict})
         self.cache: Any = None
+        holder = [object()]
+        self.alone = max(map(sys.getrefcount, self.referents(holder)[:VISITS]))  # for what has one owner
 
     def cache_type(self) -> Any:
         """The type of what functools.lru_cache and cache make; None while the target has not imported functools."""
@@ -116,7 +118,7 @@ class Contents:
         return _space_of(type(item))["cache_info"](item)
 
     def _weigh(self, item: Any, seen: set[int]) -> int:
-        """Bytes of `item` and of what it alone holds, as far as that is near; what was weighed before is not again."""
+        """Bytes of `item` and of what it alone holds, as far as that is near."""
         total, level, visits = 0, [item], 0
         for _ in range(DEEP):
             below: list[Any] = []
@@ -131,9 +133,15 @@ class Contents:
                 total += size(one)
                 total += GC_HEAD if self.tracked(one) else 0
                 if kind not in _ATOMS and not (builtin and len(one) > WIDE):
-                    below += self.referents(one)[:VISITS]
+                    below += self._own(one)
             level = below
         return total
+
+    def _own(self, item: Any) -> list[Any]:
+        """The first of what `item` refers to and nothing else does: the rest would be there without it."""
+        told = self.referents(item)[:VISITS]
+        counts = list(map(sys.getrefcount, told))
+        return [one for one, count in zip(told, counts) if count <= self.alone]
 
 
 def _bounds(owners: list[Any]) -> list[int]:

@@ -135,6 +135,7 @@ class Holders:
 
     def __init__(self) -> None:
         self.sizes: dict[int, int] = {}
+        self.before: dict[int, int] = {}
         self.cut = False
         self.contents = Contents()
         tools = load("itertools")
@@ -151,7 +152,7 @@ class Holders:
         """
         graph = private("_soak_objgraph", str(request["objgraph"]), UNUSED)
         seconds = float(request.get("deadline", DEADLINE))
-        edges = Edges(ours | passing() | {id(self.__dict__), id(self.sizes)}, seconds, stretches)
+        edges = Edges(ours | passing() | {id(self.__dict__), id(self.sizes), id(self.before)}, seconds, stretches)
         graph.gc = edges
         late = False
         rows: list[dict[str, Any]] = []
@@ -166,6 +167,7 @@ class Holders:
                 row["filled_by"] = filled_by(chain)
                 if growth:
                     row.update(length=self.contents.length(item), bound=self.contents.bound(chain), holds=holds)
+                    row["watched"] = id(item) in self.before
                 if growth and self.contents.is_cache(chain[-1]):
                     if id(chain[-1]) in caches:
                         continue
@@ -200,7 +202,8 @@ class Holders:
 
         stretches.slices("types", objects, look, PIECE)
         self.cut |= unlisted.cut
-        grown = self._grown(large, {key: item for key, item in unlisted.found.items() if key != id(self.sizes)})
+        own = {id(self.sizes), id(self.before)}
+        grown = self._grown(large, {key: item for key, item in unlisted.found.items() if key not in own})
         wanted = self._heaviest([pair for pair in grown if id(pair[1]) not in ours], stretches)
         wanted += [(kinds[kind], item, None, []) for kind, items in newest.items() for item in items]
         return [one for one in wanted if id(one[1]) not in ours] if stretches.fits("holders", living) else []
@@ -219,12 +222,12 @@ class Holders:
         """
         sizes = [(self.contents.length(item), item) for item in [*large, *unlisted.values()]]
         sizes.sort(key=lambda pair: -pair[0])
-        before, self.sizes = self.sizes, {id(item): length for length, item in sizes[:WATCHED]}
-        if not before:
+        self.before, self.sizes = self.sizes, {id(item): length for length, item in sizes[:WATCHED]}
+        if not self.before:
             return []
         grown = []
         for length, item in sizes:
-            growth = length - before.get(id(item), length if self.cut and id(item) in unlisted else 0)
+            growth = length - self.before.get(id(item), length if self.cut and id(item) in unlisted else 0)
             if growth >= GREW:
                 grown.append((growth, item))
         grown.sort(key=lambda pair: -pair[0])

@@ -137,7 +137,8 @@ class AgentClient:
         """Who holds the newest instances of `types` and the containers that have grown since the last call.
 
         Answers {"holders": [{"type", "growth": items or None, "path": [root, ..., what is held]}], "late", "pause_ms"}.
-        What has grown has "length" and "bound" (items, None without one) as well, and what its newest items are:
+        What has grown has "length" and "bound" (items, None without one) as well, "watched" where it was large at the
+        last call already, and what its newest items are:
         "holds": [{"type", "per_item", "bytes" per item with what hangs on it, "tracked" by gc}];
         the walk stops after `deadline` s of CPU, or five times that by the clock, and is left out where one pass over
         all objects would take more than `longest_pause` ms. Raises AgentError, also when objgraph is not installed.

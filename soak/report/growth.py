@@ -14,6 +14,7 @@ from soak.analysis.results import Verdict
 from soak.report.beside import alike, explained, growing_kinds, growing_objects, with_beside
 from soak.report.confirm import confirmed, rest_of
 from soak.report.evidence import why_silent
+from soak.report.filling import WARNING, filling
 from soak.report.fingerprint import fingerprint
 from soak.report.inputs import TOTAL, RunData
 from soak.report.objects import growing_types, held_by
@@ -113,6 +114,7 @@ def _memory_finding(
     found = replace(found, sites=with_retainer(attributor, found.sites))
     outside = next((one for one in series if one.info.name == outside_memory(data) and one.info.process == TOTAL), None)
     finding = _finding(attributor, growing, found, ceilings, outside)
+    notes += _with_bound(data, series, growing, finding, ceilings, outside)
     tracer = tracer_growth(data)
     split = None
     if outside is not None and outside.verdict and outside.verdict.known:
@@ -125,6 +127,31 @@ def _memory_finding(
             f"{rate(tracer, 'bytes')} at least of what rss really grew is tracemalloc's own; it was taken off."
         )
     return {**finding, "types": types, "held_by": holders, "memory": statement, "split": split, "notes": notes}
+
+
+def _with_bound(
+    data: RunData,
+    series: Sequence[Judged],
+    growing: Growing,
+    finding: dict[str, Any],
+    ceilings: dict[str, float],
+    outside: Judged | None,
+) -> list[str]:
+    """What is said of a cache that is filling; where it ends soon, the finding and its series are undecided with it."""
+    judged = growing.judged
+    most = max(_growth(one) for one in (judged, outside) if one is not None and (one is judged or one.leaks))
+    levels = [ceilings[name] for name in ("memory", "machine") if name in ceilings]
+    room = min(levels) - latest_level(outside or judged) if levels else math.inf
+    full = filling(data, most, judged.limit or 0.0, room)
+    if full is None:
+        return []
+    if full.near:
+        finding.update(severity="warn", message=f"{finding['message']}; a cache that holds it is not full yet")
+        needed = data.complete + 2 * full.cycles  # as many cycles flat as it took to fill
+        for one in series:
+            if one.leaks and one.info.name in (judged.info.name, *growing.also):
+                one.row.update(verdict="inconclusive", cycles_needed=needed, warnings=[*one.row["warnings"], WARNING])
+    return [full.sentence()]
 
 
 def _seen_outside(outside: Judged, judged: Judged, split: dict[str, float] | None) -> list[str]:

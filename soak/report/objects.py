@@ -83,7 +83,7 @@ def grown_containers(data: RunData) -> list[dict[str, Any]]:
 
 def only_numbers(row: Mapping[str, Any]) -> bool:
     """Whether a container holds figures, as one of latencies does, and nothing that could hold anything else."""
-    holds = row.get("holds")
+    holds = row.get("holds") or ()
     return bool(holds) and all(one["type"] in NUMBERS for one in holds)
 
 
@@ -95,7 +95,7 @@ def _item(holds: Sequence[Mapping[str, Any]], growing: Set[str]) -> float:
     """Bytes of an item; little of what does not grow counts, all of what the collector does not know."""
     if not holds:
         return UNKNOWN
-    return sum(one["bytes"] * (FAINT if _is_faint(one, growing) else 1.0) for one in holds)
+    return sum(float(one["bytes"]) * (FAINT if _is_faint(one, growing) else 1.0) for one in holds)
 
 
 def _is_faint(one: Mapping[str, Any], growing: Set[str]) -> bool:

@@ -11,6 +11,7 @@ WARNINGS = {
     "still_slowing": "still slowing down: growth to date, it may be bounded",
     "one_step": "one step, not a slope",
     "growth_to_date": "growth to date is too near the limit: it may only have paused",
+    "filling": "what grows is in a cache with a bound that is not reached yet",
     "gave_back": "most of what had grown was given back once, as by a sweep that comes round",
     "accelerating": "growing faster and faster",
     "restarted": "cycles with a restart were left out",

@@ -9,8 +9,9 @@ from .conftest import WALK_S, Guest
 
 GROWING = """
 import collections, functools, sys
+COMMON = ["x" * 900 + str(number) for number in range(50)]
 class Session:
-    def __init__(self, number): self.text = str(number) * 200
+    def __init__(self, number): self.text, self.common = str(number) * 200, COMMON
 class Cache:
     def __init__(self):
         self.maxsize, self.capacity, self.data = 5000, 3, {}
@@ -66,7 +67,9 @@ def test_numbers_come_last_however_many(launch: Callable[..., Guest], python: st
     assert [held["type"] for held in rows["collections.deque LATENCIES"]["holds"]] == ["float"]
     held = {row["type"]: row for row in rows["dict SESSIONS"]["holds"]}
     assert (held["__main__.Session"]["per_item"], held["__main__.Session"]["tracked"]) == (1.0, True)
-    assert 600 < held["__main__.Session"]["bytes"] < 1200, "an instance with a text of 600 characters"
+    assert 600 < held["__main__.Session"]["bytes"] < 1200, (
+        "an instance with its text of 600 characters, without what it shares"
+    )
     assert held["int"]["tracked"] is False
 
 
@@ -88,13 +91,17 @@ def test_dictionaries_that_the_collector_does_not_list_are_found(launch: Callabl
 def test_the_bound_of_what_grew_is_told(launch: Callable[..., Guest], python: str) -> None:
     """Of a cache, of a deque, of the object around a dict; none where there is none or it is exceeded already."""
     source = only("CACHE.keep(name); page(name); title(name)", 'EVENTS.append({"event": name * 10})')
+    source = source.replace(
+        "def leak", "    if number > 199: globals().setdefault('LATE', []).append(name * 9)\ndef leak"
+    )
     rows = grown(launch(source, python=python))
     bounds = {path: (row["length"], row["bound"]) for path, row in rows.items()}
     assert bounds["functools._lru_cache_wrapper page"] == (700, 6000)
     assert bounds["functools._lru_cache_wrapper title"] == (700, None)
     assert bounds["dict data"] == (700, 5000)
     assert bounds["collections.deque EVENTS"] == (700, 7000)
-    assert bounds["dict SESSIONS"] == (700, None)
+    assert bounds["list LATE"] == (500, None)
+    assert [path for path, row in rows.items() if not row["watched"]] == ["list LATE"]
 
 
 HOSTILE = """
