@@ -71,7 +71,7 @@ class Filling:
 
 
 def filling(data: RunData, growth: float, limit: float, room: float) -> Filling | None:
-    """The bounded container that accounts for `growth` bytes per hour, with others like it; None where none does.
+    """The bounded containers that account for `growth` bytes per hour; None where none do.
 
     limit: bytes per hour; room: bytes until memory itself runs out (math.inf where nobody said). It is `near` where all
     that account for the growth are half full at least, and what is left fits into the room.
@@ -79,16 +79,22 @@ def filling(data: RunData, growth: float, limit: float, room: float) -> Filling 
     cycle_hours = data.cycle_seconds / 3600.0
     per_cycle, allowed = growth * cycle_hours, limit * cycle_hours
     containers = _containers(data)
-    bounded = [one for one in containers if one.bound is not None]
-    weight = sum(one.weight for one in bounded)
+    for near in (True, False):
+        chosen = [one for one in containers if one.bound is not None and (one.ends or not near)]
+        if chosen and _account(chosen, containers, per_cycle, allowed):
+            weight = sum(one.weight for one in chosen)
+            left = per_cycle * sum(one.left / one.per_cycle * one.weight for one in chosen) / weight
+            telling = [one for one in chosen if one.weight >= BESIDE * weight]
+            return Filling(max(telling, key=lambda one: one.left / one.per_cycle), left, near and left <= room)
+    return None
+
+
+def _account(chosen: list[Container], containers: list[Container], per_cycle: float, allowed: float) -> bool:
+    """Whether the growth of a cycle is that of the chosen containers, and no others hold as much."""
+    weight = sum(one.weight for one in chosen)
     others = sum(one.weight for one in containers) - weight
-    if not bounded or per_cycle <= 0 or others > BESIDE * weight:
-        return None
-    if weight < ACCOUNTS * per_cycle or per_cycle - weight > max(allowed, REST * per_cycle):
-        return None
-    last = max(bounded, key=lambda one: one.left / one.per_cycle)
-    left = per_cycle * sum(one.left / one.per_cycle * one.weight for one in bounded) / weight
-    return Filling(last, left, all(one.ends for one in bounded) and left <= room)
+    rest = max(allowed, REST * per_cycle)
+    return weight >= ACCOUNTS * per_cycle > 0 and per_cycle - weight <= rest and others <= BESIDE * weight
 
 
 def _containers(data: RunData) -> list[Container]:

@@ -147,6 +147,8 @@ def _with_bound(
         return []
     if full.near:
         finding.update(severity="warn", message=f"{finding['message']}; a cache that holds it is not full yet")
+        if full.left_bytes <= ceilings.get(finding["limit_reached"], 0.0) - latest_level(outside or judged):
+            finding.update(limit_reached=None, time_to_limit_hours=None)  # it is full before
         needed = data.complete + 2 * full.cycles  # as many cycles flat as it took to fill
         for one in series:
             if one.leaks and one.info.name in (judged.info.name, *growing.also):

@@ -45,6 +45,7 @@ def test_a_cache_that_is_nearly_full_is_not_decided(store: Store) -> None:
     assert finding["severity"] == "warn"
     said = "module app -> functools._lru_cache_wrapper page holds 8,300 of 10,000 entries: "
     assert f"{said}it is full in 2 cycles, at +2.45 MB; whether growth ends then is not decided." in finding["notes"]
+    assert finding["time_to_limit_hours"] is None, "it is full long before it reaches the peak limit"
     gating = {row["name"]: row for row in report["series"] if row["gates"]}
     for name in ("python_heap", "rss"):
         assert (gating[name]["verdict"], gating[name]["cycles_needed"]) == ("inconclusive", 12)
@@ -67,6 +68,15 @@ def test_workers_fill_a_cache_each(store: Store) -> None:
     report = report_with(store, container(PAGE, 5000, **half), container(PAGE, 5000, **half))
     assert report["verdict"] == "inconclusive"
     assert "8,300 of 10,000 entries" in " ".join(report["findings"][0]["notes"])
+
+
+def test_latencies_beside_it_change_nothing(store: Store) -> None:
+    """A deque of figures far from its bound: it is not what memory grows by."""
+    few = [{"type": "float", "per_item": 1.0, "bytes": 24.0, "tracked": False}]
+    latencies = container(["module app", "collections.deque LATENCIES"], 100_000, growth=2 * GROWTH, holds=few)
+    report = report_with(store, latencies, container(PAGE, 10_000))
+    assert report["verdict"] == "inconclusive"
+    assert "8,300 of 10,000 entries: it is full in 2 cycles" in " ".join(report["findings"][0]["notes"])
 
 
 OTHER = ["module app", "list KEPT"]
