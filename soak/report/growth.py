@@ -105,13 +105,15 @@ def _memory_finding(
     types, holders = growing_types(data), held_by(data)
     verdicts = {one.info.name: one.verdict for one in series if one.info.process == TOTAL}
     statement, notes = whereabouts(data, series, verdicts, judged)
+    rates: list[float] | None = None
     stands = bool(found.sites) and found.sites[0]["share"] >= STANDS
     if stands:
         found.sites[0]["types"] = types
         found.sites[0]["held_by"] = holders
     elif judged.info.name != "python_heap" and not explained(found):
-        found = with_beside(attributor, found, [one["count_per_hour"] for one in types])
-    found = replace(found, sites=with_retainer(attributor, found.sites))
+        rates = [one["count_per_hour"] for one in types]
+        found = with_beside(attributor, found, rates)
+    found = replace(found, sites=with_retainer(attributor, found.sites, rates))
     outside = next((one for one in series if one.info.name == outside_memory(data) and one.info.process == TOTAL), None)
     finding = _finding(attributor, growing, found, ceilings, outside)
     notes += _with_bound(data, series, growing, finding, ceilings, outside)
@@ -191,6 +193,7 @@ def _handle_finding(
     notes = [f"Those of the first place: {', '.join(found.sites[0]['details'])}."] if _told(found) else []
     if not explained(found):
         found = with_beside(attributor, found, [growth])
+        found = replace(found, sites=with_retainer(attributor, found.sites, [growth]))
         as_many = [one for one in growing_types(attributor.data) if alike(one["count_per_hour"], growth)]
         notes += [
             *growing_kinds(series, name, growth),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from soak.report.beside import alike
 from soak.report.fingerprint import fingerprint, place
 from soak.report.objects import grown_containers
 from soak.report.owner import STANDARD
@@ -18,17 +19,34 @@ HEAVY = 0.5  # of the heaviest container that grew: a lighter one is not what ke
 PLACE = 2  # after the two most guilty allocation sites, so that it is among the three that a person looks at first
 
 
-def with_retainer(attributor: Attributor, sites: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """`sites` with the place that keeps what grows, unless there are none or one of the first stands for it already."""
-    if not sites:
+def with_retainer(
+    attributor: Attributor, sites: list[dict[str, Any]], rates: Sequence[float] | None = None
+) -> list[dict[str, Any]]:
+    """`sites` with the place that keeps what grows, unless one of the first stands for it already.
+
+    With `rates`, counts per hour of what leaks: only a container that grows by as many items. Without, and without
+    sites, nothing tells a container that leaks from one that is meant to grow.
+    """
+    if not sites and rates is None:
         return sites
     shown = {(frame["file"], frame["function"]) for site in sites[:PLACE] for frame in site["traceback"]}
-    candidates = [(row, frames) for row in grown_containers(attributor.data) if (frames := _fillers(attributor, row))]
+    rows = [row for row in grown_containers(attributor.data) if rates is None or _as_fast(attributor, row, rates)]
+    candidates = [(row, frames) for row in rows if (frames := _fillers(attributor, row))]
     for row, frames in candidates:
         known = any((file, function) in shown for file, _, function in frames)
         if not known and not row["light"] and row["weight"] >= HEAVY * candidates[0][0]["weight"]:
             return [*sites[:PLACE], _site(attributor, row, frames), *sites[PLACE:]]
     return sites
+
+
+def _as_fast(attributor: Attributor, row: Mapping[str, Any], rates: Sequence[float]) -> bool:
+    return any(alike(_per_hour(attributor, row), growth) for growth in rates)
+
+
+def _per_hour(attributor: Attributor, row: Mapping[str, Any]) -> float:
+    """Items that a container has won, from the second trough to the last."""
+    cycles = max(1, attributor.data.complete - 2)
+    return float(row["growth"]) / (cycles * attributor.data.cycle_seconds) * 3600.0
 
 
 def _fillers(attributor: Attributor, row: Mapping[str, Any]) -> list[Sequence[Any]]:
@@ -39,8 +57,6 @@ def _fillers(attributor: Attributor, row: Mapping[str, Any]) -> list[Sequence[An
 def _site(attributor: Attributor, row: Mapping[str, Any], frames: Sequence[Sequence[Any]]) -> dict[str, Any]:
     file, line, function = frames[0]
     frame = attributor.frame((file, line, function))
-    data = attributor.data
-    cycles = max(1, data.complete - 2)  # between the second trough and the last
     return {
         "file": file,
         "line": line,
@@ -50,7 +66,7 @@ def _site(attributor: Attributor, row: Mapping[str, Any], frames: Sequence[Seque
         "growth_per_hour": None,
         "ci95": None,
         "share": 0.0,
-        "count_per_hour": row["growth"] / (cycles * data.cycle_seconds) * 3600.0,
+        "count_per_hour": _per_hour(attributor, row),
         "partial": False,
         "traceback": [frame],
         "types": [],

@@ -153,7 +153,9 @@ def _after_leak(report: dict[str, Any]) -> list[str]:
         return ["No place in the code is known: see the finding for why, and what grows beside it in the table."]
     place = site.get("likely") or site
     steps = [f"Open {place['short']}:{place['line']} and look at what keeps what {place['function']} makes."]
-    if site["owner"].startswith("dependency"):
+    if site.get("retains"):
+        steps = [f"Open {place['short']}:{place['line']}: {place['function']} fills what keeps as many as are lost."]
+    elif site["owner"].startswith("dependency"):
         steps = [_about_dependency(site, place)]
     keeper = next((one for one in growth[0]["sites"] if one.get("retains")), None)
     if keeper and site["share"] < SPREAD_BELOW:

@@ -65,6 +65,18 @@ def test_without_a_window_it_is_said_what_grows_and_why_it_has_no_place(store: S
     assert any("fds.eventpoll" in note for note in finding["notes"])
 
 
+@pytest.mark.parametrize(("grown", "kept"), [(240, True), (900, False)])
+def test_a_container_that_grows_as_fast_keeps_them(store: Store, grown: int, kept: bool) -> None:
+    """240 items in six cycles are 40 a cycle, as descriptors are; 900 are something else's."""
+    row = {"path": ["module app", "dict WATCHES"], "growth": grown, "filled_by": [[f"{CWD}/app.py", 40, "keep"]]}
+    holders = EventRow("holders", 480.0, 480.0, {"process": "100:main", "holders": [row]}, key="100:main")
+    report = report_of(store, Plan(fd_growth=40, mode="off", extra=[*unseen(40), holders]))
+    finding = growth(report)
+    assert [site["function"] for site in finding["sites"]] == (["keep"] if kept else [])
+    assert ("app.py:40 keep keeps objects at that rate" in finding["message"]) is kept
+    assert ("app.py:40: keep fills what keeps as many" in report["next_steps"][0]) is kept
+
+
 @pytest.mark.parametrize(
     ("count", "expected", "same"),
     [(11, [10.0], True), (7, [10.0], True), (400, [10.0], False), (5, [4.0], False), (100, [3.0, 90.0], True)],
