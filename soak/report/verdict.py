@@ -158,7 +158,7 @@ def _after_leak(report: dict[str, Any]) -> list[str]:
     elif site["owner"].startswith("dependency"):
         steps = [_about_dependency(site, place)]
     keeper = next((one for one in growth[0]["sites"] if one.get("retains")), None)
-    if keeper and site["share"] < SPREAD_BELOW:
+    if keeper and keeper is not site and site["share"] < SPREAD_BELOW:
         steps.insert(0, f"Look first at {frame_name(keeper)}: it fills the container that keeps what many places made.")
     steps = [*_count_first(report["findings"], growth), *steps]
     if site["partial"] and len(site["traceback"]) == 1 and growth[0]["unit"] == "bytes":
