@@ -21,15 +21,17 @@ from tests.target.conftest import Launch, gone, said
 # A target with a worker that ignores SIGTERM, and a daemonised orphan in a session of its own.
 FAMILY = """
 import os, signal, time
+def told():
+    os.write(1, b"%d\\n" % os.getpid())  # at once: print writes the end of the line by itself, after somebody else's
 if os.fork() == 0:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    print(os.getpid()); time.sleep(600)
+    told(); time.sleep(600)
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        print(os.getpid()); time.sleep(600)
+        told(); time.sleep(600)
     os._exit(0)
-print(os.getpid()); time.sleep(600)
+told(); time.sleep(600)
 """
 UP = "import time; print('up'); time.sleep(600)"
 
