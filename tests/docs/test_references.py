@@ -223,7 +223,7 @@ def test_warnings_of_a_series() -> None:
 
 
 def _said(path: Path) -> Iterator[str]:
-    """Codes in a set, the reasons of a cycle that are passed on, what is appended to warnings, lists of one, and WARNING."""
+    """Codes in a set, reasons of a cycle that are passed on, what is appended to warnings, lists of one, WARNING."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         found: list[ast.expr] = []
         if isinstance(node, ast.Set):
