@@ -261,7 +261,7 @@ def _from(site: dict[str, Any]) -> str:
     if site.get("retains"):
         return f"; {frame_name(site)} keeps objects at that rate"
     if site.get("beside"):
-        return f"; as often stays what {site_name(site)} makes"
+        return f"; as many objects stay of those that {site_name(site)} makes"
     return f"; {share(site['share'])} of it from {site_name(site)}"
 
 

@@ -47,7 +47,7 @@ def test_descriptors_that_nobody_saw_have_the_place_whose_objects_stay_as_often(
     assert (finding["series"], [site["function"] for site in finding["sites"]]) == ("fds", ["watch"])
     site = finding["sites"][0]
     assert site["beside"] and (site["share"], site["growth_per_hour"]) == (0.0, None)
-    assert "as often stays what watch.py:8 watch makes" in finding["message"]
+    assert "as many objects stay of those that watch.py:8 watch makes" in finding["message"]
     assert any(note.startswith("What grows is fds.eventpoll +2,") for note in finding["notes"]), finding["notes"]
     assert any("select.epoll" in note for note in finding["notes"])
     assert "watch.py:8" in report["next_steps"][0]
