@@ -11,9 +11,9 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from soak.report import chart, flame, units
+from soak.report.facts import facts_of, head_facts
 from soak.report.observer_text import observer_line
 from soak.report.service_text import service_lines
-from soak.report.text import facts_of, head_facts
 from soak.report.words import BESIDE, TITLES, frame_name, has_share, meaning, plain, site_name
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from soak.report.text import finding_lines
+from soak.report.facts import finding_lines
 from soak.report.units import amount, interval, rate
 from soak.report.words import TITLES, plain
 

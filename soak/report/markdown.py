@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from soak.report.facts import facts_of, shown_sites
 from soak.report.service_text import service_lines
 from soak.report.spark import floors_of, spark
-from soak.report.text import facts_of, shown_sites
 from soak.report.units import amount, duration, interval, rate, share
 from soak.report.words import TITLES, frame_name, has_share, kept_rate, meaning, plain, site_name
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from soak.report.text import facts_of
+from soak.report.facts import facts_of
 from soak.report.words import TITLES, frame_name, plain, site_name
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

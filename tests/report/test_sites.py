@@ -10,10 +10,10 @@ import pytest
 
 from soak.report.code import CodeLines
 from soak.report.compute import compute
+from soak.report.facts import facts_of, finding_lines
 from soak.report.fingerprint import fingerprint, place
 from soak.report.owner import Owners, called, is_agent
 from soak.report.sites import note_states
-from soak.report.text import facts_of, finding_lines
 from soak_storage import Store
 from soak_storage.records import EventRow, ReadingRow, Record, SampleRow, SiteRow, Stack
 
