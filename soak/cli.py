@@ -209,6 +209,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 def exit_code(args: Sequence[str] | None = None) -> int:
     """Run the command line; every way to end becomes one message and the exit code of the contract."""
+    stdout = sys.stdout
     try:
         result = cli.main(args=None if args is None else list(args), prog_name="soak", standalone_mode=False)
         sys.stdout.flush()
@@ -222,13 +223,22 @@ def exit_code(args: Sequence[str] | None = None) -> int:
         click.echo("Interrupted.", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes stdout once more at its end; with nothing behind it that would be a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
+        return _nobody_reads()
+    except SystemExit:
+        # Where nobody reads any more click puts something in front of stdout and ends with 1, which means "leak".
+        if sys.stdout is stdout:
+            raise
+        return _nobody_reads()
     except Exception:  # noqa: BLE001 -- an uncaught one would end with 1, which means "leak"
         _tell_of_a_bug()
         return EXIT_ERROR
     return result if isinstance(result, int) else 0
+
+
+def _nobody_reads() -> int:
+    """The interpreter flushes stdout once more at its end; with nothing behind it that would be a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_BROKEN_PIPE
 
 
 def _tell_of_a_bug() -> None:

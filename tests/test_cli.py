@@ -15,6 +15,7 @@ from soak import cli
 from soak.cli_reference import commands
 from soak.commands import DURATION, Globals
 from soak.errors import UsageError
+from soak_storage import open_store
 from tests.common import PATIENCE_S
 from tests.config.test_problems import MALFORMED
 
@@ -188,11 +189,17 @@ def test_ten_malformed_configurations_end_with_two(
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
-    """`soak --help | head -1` ends quietly."""
-    command = f"{sys.executable} -m soak --help | head -c 1"
-    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=4 * PATIENCE_S)
-    assert run.stderr == ""
+@pytest.mark.parametrize("words", ["--help", "--version", "run --help", "runs"])
+def test_a_reader_that_has_left_gets_no_traceback(tmp_path: Path, words: str) -> None:
+    """Output into a pipe that nobody reads ends quietly with 141, and not with 1, which is a leak."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    open_store(f"sqlite:///{tmp_path / 'soak.db'}").close()
+    command = [sys.executable, "-m", "soak", "--store", "sqlite:///soak.db", *words.split()]
+    streams = {"stdout": writing, "stderr": subprocess.PIPE}
+    run = subprocess.run(command, cwd=tmp_path, text=True, timeout=4 * PATIENCE_S, check=False, **streams)
+    os.close(writing)
+    assert (run.returncode, run.stderr) == (141, "")
 
 
 def test_own_modules_of_the_folder_do_not_get_in_the_way(tmp_path: Path) -> None:

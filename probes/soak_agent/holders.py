@@ -13,6 +13,7 @@ import sys
 from .contents import Contents
 from .fillers import fillers, wrapped
 from .names import is_class, type_name
+from .running import FRAME, WAITING, Running, frame_of, name_in
 from .stacks import OWN
 from .stdlib import load, original, private
 from .unlisted import Unlisted
@@ -45,7 +46,7 @@ WEAK = frozenset({"WeakSet", "WeakValueDictionary", "WeakKeyDictionary"})
 PASSING = (("asyncio.tasks", "_current_tasks"), ("_asyncio", "_current_tasks"), ("asyncio.tasks", "_eager_tasks"))
 UNUSED = frozenset({"codecs", "collections", "inspect", "re", "subprocess", "tempfile"})  # by what we use of objgraph
 
-_Module, _Function, _Frame = type(sys), type(load), type(sys._getframe())
+_Module, _Function = type(sys), type(load)
 
 
 class Late(Exception):
@@ -55,7 +56,7 @@ class Late(Exception):
 class Edges:
     """Stands for `gc` in objgraph: the referrers of an object that are worth following.
 
-    Frames are none while `frames` is False: what a running function holds, a module mostly holds as well.
+    What runs or waits is no root while `running` is None: what it holds, a module mostly holds as well.
     """
 
     def __init__(self, ours: set[int], seconds: float, stretches: Stretches) -> None:
@@ -65,7 +66,14 @@ class Edges:
         self.worked = stretches.cpu() + seconds
         self.ends = stretches.clock() + PATIENCE * seconds
         self.stretches = stretches
-        self.frames = False
+        self.running: Running | None = None
+        self._looked: Running | None = None
+
+    def look(self, *, at_running: bool) -> None:
+        """Whether what runs or waits counts from here on; it is looked at once."""
+        if at_running and self._looked is None:
+            self._looked = Running(self.stretches)
+        self.running = self._looked if at_running else None
 
     def collect(self) -> int:
         """It was done before."""
@@ -79,18 +87,24 @@ class Edges:
         # The very tuple goes on: gc leaves that one out of what it finds, and a second one would be a referrer itself.
         found = self.stretches.run("holders", lambda: self.referrers(*objects))
         found = [item for item in found if id(item) not in self.ours and self._lasts(item)]
-        roots = [item for item in found if is_root(item)]
+        if self.running is not None:
+            found += [frame for item in objects for frame in self.running.holding(item) if not _is_own(frame)]
+        roots = [item for item in found if self.is_root(item)]
         if roots:
             return sorted(roots, key=lambda item: type(item) is not _Module)[:1]
         found.sort(key=_size, reverse=True)
         return found[:BRANCHES]
 
+    def is_root(self, item: Any) -> bool:
+        """A module that can be imported or a class; also a function that runs or waits, once `running` is there."""
+        return is_root(item) or (self.running is not None and (type(item) is FRAME or type(item) in WAITING))
+
     def _lasts(self, item: Any) -> bool:
-        return (self.frames or type(item) is not _Frame) and not _is_own(item) and not _is_weak(item)
+        return (self.running is not None or type(item) is not FRAME) and not _is_own(item) and not _is_weak(item)
 
 
 def _is_own(item: Any) -> bool:
-    if type(item) is _Frame:
+    if type(item) is FRAME:
         return str(item.f_code.co_filename).startswith(OWN) or "objgraph" in item.f_code.co_filename
     if type(item) is _Module:
         return str(item.__dict__.get("__name__", "")).startswith("_soak")
@@ -107,11 +121,10 @@ def _is_weak(item: Any) -> bool:
 
 
 def is_root(item: Any) -> bool:
-    """A module that can be imported, a class, or a function that is running."""
-    kind = type(item)
-    if kind is _Module:
+    """A module that can be imported, or a class."""
+    if type(item) is _Module:
         return sys.modules.get(item.__dict__.get("__name__", "")) is item
-    return kind is _Frame or is_class(item)
+    return is_class(item)
 
 
 def passing() -> set[int]:
@@ -121,12 +134,12 @@ def passing() -> set[int]:
 
 
 def _chain(graph: Any, edges: Edges, item: Any) -> list[Any]:
-    """From a module or class down to `item`; from a running function where there is no other; else `item` alone."""
-    edges.frames = False
-    chain: list[Any] = graph.find_backref_chain(item, is_root, DEPTH)
+    """From a module or class down to `item`; from what runs or waits where there is no other; else `item` alone."""
+    edges.look(at_running=False)
+    chain: list[Any] = graph.find_backref_chain(item, edges.is_root, DEPTH)
     if len(chain) < 2:
-        edges.frames = True
-        chain = graph.find_backref_chain(item, is_root, DEPTH)
+        edges.look(at_running=True)
+        chain = graph.find_backref_chain(item, edges.is_root, DEPTH)
     return chain
 
 
@@ -290,8 +303,9 @@ def _word(owner: Any, item: Any, first: bool) -> str:
         return f"module {item.__dict__.get('__name__', '?')}"
     if is_class(item):
         return f"class {type_name(item)}"
-    if type(item) is _Frame:
-        return f"running {item.f_code.co_name} in {item.f_globals.get('__name__', '?')}"
+    frame = frame_of(item)
+    if frame is not None:
+        return f"running {frame.f_code.co_name} in {frame.f_globals.get('__name__', '?')}"
     name = "" if first else _name_in(owner, item)
     if type(item) is _Function:
         return f"function {item.__module__}.{item.__qualname__}"
@@ -300,7 +314,9 @@ def _word(owner: Any, item: Any, first: bool) -> str:
 
 def _name_in(owner: Any, item: Any) -> str:
     """The variable or attribute of `owner` that is `item`; empty when it is reached by a key or a position."""
-    space = owner.f_locals if type(owner) is _Frame else _namespace(owner)
+    if type(owner) is FRAME or type(owner) in WAITING:
+        return name_in(owner, item)
+    space = _namespace(owner)
     if is_class(owner):
         space = dict(type.__dict__["__dict__"].__get__(owner))
     if isinstance(space, dict):

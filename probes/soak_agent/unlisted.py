@@ -7,6 +7,7 @@ they refer to, which the collector itself asks of them and no code of the target
 
 from __future__ import annotations
 
+from .running import FRAME, WAITING
 from .stdlib import load
 
 TYPE_CHECKING = False
@@ -32,7 +33,8 @@ class Unlisted:
         self.needed = not gc.is_tracked({"": ""})
         self.least = least  # items
         self.cpu = cpu
-        self.kinds: dict[type, bool] = {besides: False}  # a cache refers to all that it holds, and is looked at itself
+        # A cache refers to all that it holds, and is looked at itself; what waits, to its variables.
+        self.kinds: dict[type, bool] = {besides: False, **dict.fromkeys((*WAITING, FRAME), True)}
         self.spent = 0.0
         self.cut = False
         self.found: dict[int, dict[Any, Any]] = {}

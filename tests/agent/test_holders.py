@@ -80,36 +80,19 @@ def test_keys_are_never_told(launch: Callable[..., Guest]) -> None:
     assert "password" not in told
 
 
-def test_class_variables_threads_and_running_functions_are_roots(launch: Callable[..., Guest], python: str) -> None:
-    """What a class, a waiting thread's function or the running main function holds is told as such."""
+def test_class_variables_are_roots(launch: Callable[..., Guest], python: str) -> None:
+    """What a class holds is told as such; functions that run or wait: test_running.py."""
     source = """
-    import sys, threading
+    import sys
     class OfClass: pass
-    class OfThread: pass
-    class OfMain: pass
     class Owner: kept = [OfClass()]
-    started, done = threading.Event(), threading.Event()
-    def work():
-        mine = [OfThread()]
-        started.set()
-        done.wait()
-        return mine
-    def main():
-        mine = [OfMain()]
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        started.wait()
-        print("ready", flush=True)
-        sys.stdin.readline()
-        done.set()
-    main()
+    print("ready", flush=True)
+    sys.stdin.readline()
     """
     guest = launch(source, python=python)
     assert guest.line() == "ready"
-    paths = {path for _, _, path in ask(guest, "__main__.OfClass", "__main__.OfMain", "__main__.OfThread")}
-    assert ("class __main__.Owner", "list kept", "__main__.OfClass") in paths
-    ends = {path[0]: path[-1] for path in paths}
-    assert ends.get("running main in __main__", "__main__.OfMain") == "__main__.OfMain"
+    paths = {path for _, _, path in ask(guest, "__main__.OfClass")}
+    assert paths == {("class __main__.Owner", "list kept", "__main__.OfClass")}
 
 
 def test_the_deadline_ends_the_walk(launch: Callable[..., Guest]) -> None:
