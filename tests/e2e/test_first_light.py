@@ -30,6 +30,11 @@ def is_seen_through(report: dict[str, Any]) -> bool:
     return site is not None and bool(site["held_by"]) and 0.7 < site["growth_per_hour"] / truth(report) < 1.3
 
 
+def is_decided(report: dict[str, Any]) -> bool:
+    """Whether it says what the guest does: where it keeps nothing, a leak is wrong on the busiest machine."""
+    return report["verdict"] not in ("inconclusive", "error")
+
+
 @pytest.mark.timeout(900)
 def test_a_growing_list_is_named_with_file_line_and_function(tmp_path: Path) -> None:
     """A list that grows by 1.6 MB a cycle is a leak at the line that appends to it."""
@@ -53,7 +58,7 @@ def test_the_same_target_without_the_leak_is_clean(tmp_path: Path) -> None:
     """A guest that keeps nothing is called clean, with the smallest growth that would have been seen."""
     counts = dict.fromkeys(("fds", "sockets", "threads", "tasks", "children", "tmp_files"), "2/cycle")
     write_config(tmp_path, limits=counts, load={"cycles": 7})  # two to spare: a busy machine spoils one
-    done = soak_undisturbed(tmp_path, lambda report: report["verdict"] == "clean")
+    done = soak_undisturbed(tmp_path, is_decided)
     assert done.report is not None
     assert done.report["verdict"] == "clean", done.out
     assert done.code == 0

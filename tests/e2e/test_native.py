@@ -33,6 +33,7 @@ def test_a_leak_in_c_is_named_with_its_python_call(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace(str(Path(__file__).parents[1] / "targets" / "guest.py"), "guest.py"))
     done = soak_undisturbed(tmp_path, lambda report: report["verdict"] == "leak")
     assert done.report is not None, done.err
+    assert done.report["verdict"] == "leak", done.out
     finding = next(item for item in done.report["findings"] if item["kind"] == "growth")
     assert finding["series"] == "rss"
     site = finding["sites"][0]
