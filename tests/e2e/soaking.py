@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.common import PATIENCE_S, free_port
@@ -106,3 +108,26 @@ def soak_undisturbed(folder: Path, good: Callable[[dict[str, Any]], bool]) -> Do
         if good(done.report) or not found:
             return done
     pytest.skip(f"the machine was too busy for a verdict in {ATTEMPTS} soaks: {', '.join(sorted(found))}")
+
+
+@contextmanager
+def running(folder: Path, *args: str, **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """soak in the background, killed at the end if it still runs: its warden ends what it started."""
+    with subprocess.Popen(soak_command(*args), cwd=folder, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def leftovers(folder: Path) -> list[psutil.Process]:
+    """Processes whose folder or command line belongs to this test."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+            if process.cwd() == str(folder) or any(str(folder) in word for word in words):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from soak_storage import open_store
 from tests.common import free_port, wait_until
 
-from .soaking import ENDLESS, GUEST, LONG_S, Done, soak, soak_command, write_config
+from .soaking import ENDLESS, GUEST, LONG_S, Done, leftovers, running, soak, write_config
 
 
 def message(done: Done) -> str:
@@ -112,19 +110,6 @@ def test_a_target_that_refuses_connections(tmp_path: Path) -> None:
     assert 1 <= done.report["run"]["cycles"] < 30
 
 
-def leftovers(folder: Path) -> list[psutil.Process]:
-    """Processes whose folder or command line belongs to this test."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            words = process.cmdline()
-            if process.cwd() == str(folder) or any(str(folder) in word for word in words):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 def landed_samples(folder: Path) -> int:
     """How many rss samples of the only run are stored."""
     if not (folder / "soak.db").exists():
@@ -140,12 +125,9 @@ def landed_samples(folder: Path) -> int:
 def test_kill_nine_leaves_nothing_running_and_keeps_what_was_stored(tmp_path: Path) -> None:
     """After kill -9 of soak nothing that it started is alive, and the run is shown as interrupted."""
     write_config(tmp_path, load=ENDLESS)
-    started = subprocess.Popen(soak_command("run"), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    with running(tmp_path, "run", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
         wait_until(lambda: landed_samples(tmp_path) > 5, LONG_S)
-    finally:
-        os.kill(started.pid, signal.SIGKILL)
-        started.wait()
+        started.kill()
     wait_until(lambda: not leftovers(tmp_path))
     shown = soak(tmp_path, "report", "--format", "json", "-o", "report.json")
     assert shown.code == 0, shown.err
@@ -158,12 +140,11 @@ def test_kill_nine_leaves_nothing_running_and_keeps_what_was_stored(tmp_path: Pa
 def test_an_interrupt_keeps_judges_and_reports(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C ends the run in order: its samples are judged and printed, exit code 130."""
     write_config(tmp_path, load=ENDLESS)
-    started = subprocess.Popen(
-        soak_command("run", "--json", "report.json"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    wait_until(lambda: landed_samples(tmp_path) > 5, LONG_S)
-    started.send_signal(number)
-    out, err = started.communicate(timeout=LONG_S)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running(tmp_path, "run", "--json", "report.json", **pipes) as started:
+        wait_until(lambda: landed_samples(tmp_path) > 5, LONG_S)
+        started.send_signal(number)
+        out, err = started.communicate(timeout=LONG_S)
     assert started.returncode == 130, err
     assert b"interrupted" in out
     assert (tmp_path / "report.json").exists()
@@ -217,13 +198,13 @@ def test_a_target_with_modules_of_our_names(tmp_path: Path) -> None:
 def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
     """Ctrl-C twice does not wait for anybody; the run is closed, its samples are kept, nothing is left running."""
     write_config(tmp_path, load=ENDLESS)
-    started = subprocess.Popen(soak_command("run"), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    wait_until(lambda: landed_samples(tmp_path) > 5, LONG_S)
-    started.send_signal(signal.SIGSTOP)  # both signals arrive together, whatever the machine is doing
-    started.send_signal(signal.SIGINT)
-    started.send_signal(signal.SIGTERM)
-    started.send_signal(signal.SIGCONT)
-    _, err = started.communicate(timeout=LONG_S)
+    with running(tmp_path, "run", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as started:
+        wait_until(lambda: landed_samples(tmp_path) > 5, LONG_S)
+        started.send_signal(signal.SIGSTOP)  # both signals arrive together, whatever the machine is doing
+        started.send_signal(signal.SIGINT)
+        started.send_signal(signal.SIGTERM)
+        started.send_signal(signal.SIGCONT)
+        _, err = started.communicate(timeout=LONG_S)
     assert started.returncode == 130, err
     wait_until(lambda: not leftovers(tmp_path))
     with open_store(f"sqlite:///{tmp_path / 'soak.db'}") as store:

@@ -13,8 +13,8 @@ from pathlib import Path
 from soak_storage import open_store
 from tests.common import accepts, free_port, wait_until
 
-from .soaking import ENDLESS, GUEST, LONG_S, soak, soak_command, write_config
-from .test_failures import landed_samples, leftovers
+from .soaking import ENDLESS, GUEST, LONG_S, leftovers, running, soak, write_config
+from .test_failures import landed_samples
 
 SHORT = {"cycle": "3s", "cycles": 3, "quiet": "1s"}
 WITH_ROOM = {"cycle": "8s", "cycles": 2, "quiet": "1s"}  # for a restart: a cycle without an answer would end the run
@@ -74,8 +74,7 @@ def test_an_attached_target_that_somebody_restarts_is_found_again(tmp_path: Path
     path.write_text(
         "\n".join(line for line in path.read_text().splitlines() if not line.startswith(("command", "env")))
     )
-    with guest(port) as first:
-        running = subprocess.Popen(soak_command("run"), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    with guest(port) as first, running(tmp_path, "run", stderr=subprocess.PIPE, text=True) as started:
         wait_until(lambda: landed_samples(tmp_path) > 5, LONG_S)
         first.kill()
         first.wait()
@@ -83,10 +82,10 @@ def test_an_attached_target_that_somebody_restarts_is_found_again(tmp_path: Path
             wait_until(lambda: bool(events(tmp_path, "restart")), LONG_S)
             before = landed_samples(tmp_path)
             wait_until(lambda: landed_samples(tmp_path) > before, LONG_S)
-            running.send_signal(signal.SIGINT)
-            _, err = running.communicate(timeout=LONG_S)
+            started.send_signal(signal.SIGINT)
+            _, err = started.communicate(timeout=LONG_S)
             assert second.poll() is None, "an attached target is nobody's to end"
-    assert running.returncode == 130, err
+    assert started.returncode == 130, err
     assert [restart["pids"] for restart in events(tmp_path, "restart")] == [[second.pid]]
 
 
@@ -137,10 +136,10 @@ def test_an_agent_that_has_to_be_there_is_missed(tmp_path: Path) -> None:
 def test_an_interrupt_while_the_target_starts_is_heard(tmp_path: Path) -> None:
     """Ctrl-C does not wait for a target that takes its time."""
     write_config(tmp_path, target={"url": f"http://127.0.0.1:{free_port()}", "startup_timeout": "60s"})
-    started = subprocess.Popen(soak_command("run"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_until(lambda: (tmp_path / "soak-runs/1/target.log").exists(), LONG_S)
-    started.send_signal(signal.SIGINT)
-    _, err = started.communicate(timeout=LONG_S)
+    with running(tmp_path, "run", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        wait_until(lambda: (tmp_path / "soak-runs/1/target.log").exists(), LONG_S)
+        started.send_signal(signal.SIGINT)
+        _, err = started.communicate(timeout=LONG_S)
     assert started.returncode == 130, err
     wait_until(lambda: not leftovers(tmp_path))
 
