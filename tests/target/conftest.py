@@ -28,6 +28,15 @@ def gone(*pids: int) -> bool:
     return all(start_time_of(pid) is None for pid in pids)
 
 
+def delivered(pid: int) -> bool:
+    """Whether no signal waits for this process any more: it has taken what it was sent, or is gone."""
+    try:
+        fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return gone(pid) or not any(int(fields[name], 16) for name in ("SigPnd", "ShdPnd"))
+
+
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
     """Make a target from code or a command and start it (start=False: do not)."""

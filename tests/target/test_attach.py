@@ -17,7 +17,7 @@ from soak.errors import SoakError
 from soak_probes import start_time_of
 from soak_probes.find import Finder
 from tests.common import PATIENCE_S, free_port, wait_until
-from tests.target.conftest import gone
+from tests.target.conftest import delivered, gone
 
 SERVE = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print(1); time.sleep(600)"
 
@@ -56,6 +56,7 @@ def test_stop_leaves_it_alone(server: tuple[subprocess.Popen[str], int], tmp_pat
     process, _ = server
     target = attached(TargetSettings(pid=process.pid), tmp_path)
     target.stop()
+    wait_until(lambda: delivered(process.pid))
     assert not gone(process.pid)
 
 

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from soak_probes import start_time_of
 from tests.common import wait_until
-from tests.target.conftest import Launch, gone, said
+from tests.target.conftest import Launch, delivered, gone, said
 
 # A target with a worker that ignores SIGTERM, and a daemonised orphan in a session of its own.
 FAMILY = """
@@ -50,28 +50,40 @@ time.sleep(600)
 """
 
 
-@pytest.fixture
-def soak(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """A process that stands for soak, and the pids of its warden and of the family it started."""
-    command = [sys.executable, "-c", SOAK, str(tmp_path), FAMILY, "0.2"]
+@contextmanager
+def soak(folder: Path, code: str = SOAK) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A process that stands for soak, and the pids of its warden and of what it started; all end with the test."""
+    command = [sys.executable, "-c", code, str(folder), FAMILY, "0.2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        pids = json.loads(process.stdout.readline())
-        assert not any(start_time_of(pid) is None for pid in pids)
-        yield process, pids
-        process.kill()
-    for pid in pids:
-        if start_time_of(pid) is not None:
-            with suppress(ProcessLookupError):  # the warden is at it as well
-                os.kill(pid, signal.SIGKILL)
+        try:
+            assert process.stdout is not None
+            pids = json.loads(process.stdout.readline())
+            with ended(pids):
+                assert not any(map(gone, pids))
+                yield process, pids
+        finally:
+            process.kill()
 
 
-def test_kill_9_of_soak(soak: tuple[subprocess.Popen[str], list[int]]) -> None:
+@contextmanager
+def ended(pids: list[int]) -> Iterator[None]:
+    """These are killed at the end if they still run; whoever has the number of one by then is not."""
+    born = {pid: start_time_of(pid) for pid in pids}
+    try:
+        yield
+    finally:
+        for pid, start_time in born.items():
+            if start_time is not None and start_time_of(pid) == start_time:
+                with suppress(ProcessLookupError):  # the warden is at it as well
+                    os.kill(pid, signal.SIGKILL)
+
+
+def test_kill_9_of_soak(tmp_path: Path) -> None:
     """Warden, target, stubborn worker and orphan: all are gone soon after."""
-    process, pids = soak
-    process.kill()
-    process.wait()
-    wait_until(lambda: gone(*pids))
+    with soak(tmp_path) as (process, pids):
+        process.kill()
+        process.wait()
+        wait_until(lambda: gone(*pids))
 
 
 def test_kill_9_of_soak_while_a_fork_holds_its_socket(tmp_path: Path) -> None:
@@ -87,22 +99,28 @@ def test_kill_9_of_soak_while_a_fork_holds_its_socket(tmp_path: Path) -> None:
             original(json.dumps(json.loads(args[0]) + [child]), **kwargs)
         """
     )
-    command = [sys.executable, "-c", fork + SOAK, str(tmp_path), FAMILY, "0.2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        *pids, fork_pid = json.loads(process.stdout.readline())
+    with soak(tmp_path, fork + SOAK) as (process, (*pids, fork_pid)):
         process.kill()
-    wait_until(lambda: gone(*pids))
-    os.kill(fork_pid, signal.SIGKILL)
+        process.wait()
+        wait_until(lambda: gone(*pids))
+        assert not gone(fork_pid), "it held the socket open all the time"
 
 
-def test_signals_for_soak_do_not_end_the_warden(soak: tuple[subprocess.Popen[str], list[int]]) -> None:
-    """systemd signals the whole control group: the warden stays to end the target when soak says so."""
-    _, (warden, *family) = soak
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+def test_signals_for_soak_do_not_end_the_warden(launch: Launch, number: signal.Signals) -> None:
+    """systemd signals the whole control group: the warden stays to end the target when soak says so, and tells how."""
+    target = launch(FAMILY, stop_timeout=0.2)
+    family = [int(line) for line in said(target, 3)]
+    warden = target.reaper_pid
+    assert warden is not None
+    with ended(family):
         os.kill(warden, number)
-    os.kill(family[0], 0)
-    assert start_time_of(warden) is not None
+        wait_until(lambda: delivered(warden))
+        assert not any(map(gone, (warden, *family)))
+        target.stop()
+        assert gone(*family)
+    end = target.poll()
+    assert end is not None and end.cpu is not None, "only the warden is told what it used"
 
 
 def test_kill_9_of_the_warden_ends_the_target(launch: Launch) -> None:
