@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 import psutil
 
 from tests.common import accepts, free_port, wait_until
+from tests.e2e.soaking import running
 from tests.load.conftest import WireServer, hello
 
 Serve = Callable[..., WireServer]
@@ -146,12 +146,11 @@ def test_an_interrupted_run_says_what_it_did(tmp_path: Path, serve: Serve) -> No
     """Ctrl-C ends it with 130, the table and the JSON."""
     server = serve(any_request)
     configure(tmp_path, server.url, cycle=600.0)
-    process = subprocess.Popen(
-        [*SOAK, "load", "--json", "load.json"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    wait_until(lambda: server.clients)
-    os.kill(process.pid, signal.SIGINT)
-    out, _ = process.communicate(timeout=240)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running(tmp_path, "load", "--json", "load.json", text=True, **pipes) as process:
+        wait_until(lambda: server.clients)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=240)
     assert process.returncode == 130
     assert "landed" in out
     assert json.loads((tmp_path / "load.json").read_text())["total"]["sent"] >= 1

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -167,20 +168,24 @@ def test_nothing_outlives_the_parent(serve: Serve, tmp_path: Path) -> None:
     """kill -9 of the parent: its worker is soon gone."""
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    parent = subprocess.Popen([sys.executable, script, serve(hello).url], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    worker = int(parent.stdout.readline())
-    assert runs(worker)
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    wait_until(lambda: not runs(worker))
+    with subprocess.Popen([sys.executable, script, serve(hello).url], stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            assert parent.stdout is not None
+            worker = psutil.Process(int(parent.stdout.readline()))
+            assert runs(worker)
+        finally:
+            parent.kill()
+    try:
+        wait_until(lambda: not runs(worker))
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            worker.kill()
 
 
-def runs(pid: int) -> bool:
+def runs(process: psutil.Process) -> bool:
     """Whether it is there and no zombie, which it may stay for as long as who adopts it likes."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
