@@ -8,19 +8,41 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from soak_probes import start_time_of
 from soak_storage import open_store
 from tests.checks.servers import http_server
 from tests.common import free_port, wait_until
-from tests.e2e.soaking import GUEST, soak, soak_command
+from tests.e2e.soaking import GUEST, leftovers, soak, soak_command
 from tests.service.daemons import LONG_S, configure, service
 
 SHORT = {"load": {"cycle": "2s", "cycles": 2, "low": 5, "high": 20, "quiet": "800ms"}}
 LONG = {"load": {"cycle": "60s", "cycles": 10, "low": 5, "high": 20}}
 RUN_GUEST = f"import runpy; runpy.run_path({str(GUEST)!r}, run_name='__main__')"
+
+
+@contextmanager
+def deaf(folder: Path, stop_timeout: str) -> Iterator[dict[str, object]]:
+    """A target that hears no SIGTERM, killed at the end: its warden would wait for as long as it was told."""
+    code = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {RUN_GUEST}"
+    try:
+        yield {"command": [sys.executable, "-c", code], "stop_timeout": stop_timeout}
+    finally:
+        wait_until(lambda: not killed(folder))
+
+
+def killed(folder: Path) -> list[psutil.Process]:
+    """What ran there until now."""
+    found = leftovers(folder)
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    return found
 
 
 def test_it_soaks_when_it_is_due_and_tells(tmp_path: Path) -> None:
@@ -66,9 +88,7 @@ def test_sigterm_ends_a_run_in_order(tmp_path: Path) -> None:
 
 def test_a_target_that_takes_its_time_to_end_is_no_hang(tmp_path: Path) -> None:
     """No sample is due any more once the cycles are over: it says that it ends, long before the run is closed."""
-    deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {RUN_GUEST}"
-    target = {"command": [sys.executable, "-c", deaf], "stop_timeout": "10m"}
-    with service(tmp_path, **LONG, target=target) as daemon:
+    with deaf(tmp_path, "10m") as target, service(tmp_path, **LONG, target=target) as daemon:
         daemon.wait_for_phase("soaking")
         daemon.signal(signal.SIGTERM)
         daemon.wait_for_phase("ending")
@@ -96,8 +116,7 @@ def test_the_last_words_of_a_target_give_no_secret_away(tmp_path: Path) -> None:
 
 def test_the_second_signal_is_now(tmp_path: Path) -> None:
     """SIGTERM and SIGINT: nobody waits for analysis or target; the run is closed as interrupted all the same."""
-    deaf = [sys.executable, "-c", f"import signal; signal.signal(15, signal.SIG_IGN); {RUN_GUEST}"]
-    with service(tmp_path, **LONG, target={"command": deaf, "stop_timeout": "1h"}) as daemon:
+    with deaf(tmp_path, "1h") as target, service(tmp_path, **LONG, target=target) as daemon:
         daemon.wait_for_phase("soaking")
         daemon.signal(signal.SIGSTOP)  # both arrive together, whatever the machine is doing
         daemon.signal(signal.SIGTERM)
@@ -106,9 +125,6 @@ def test_the_second_signal_is_now(tmp_path: Path) -> None:
         assert daemon.process.wait(LONG_S) == 130  # and not after the target's stop_timeout
     with open_store(daemon.store) as store:
         assert store.run().status == "interrupted"
-        for pid in store.run().target["pids"]:  # the warden would wait for it
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
 
 
 def test_sighup_reloads_and_refuses_what_is_invalid(tmp_path: Path) -> None:
