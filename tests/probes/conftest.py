@@ -1,4 +1,4 @@
-"""Real guests to look at, and a way to wait for what they do."""
+"""Real guests to look at and a way to wait for what they do, and a /proc on disk."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,9 @@ for line in sys.stdin:
     exec(line)
     print("done", flush=True)
 """
+
+
+STAT = "{pid} ({name}) {state} {ppid} 0 0 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 {threads} 0 {start} 0 10\n"
 
 
 class Guest:
@@ -58,6 +62,32 @@ class Guest:
         """End it; what it forked must end with its stdin."""
         self.process.kill()
         self.process.communicate()
+
+
+class FakeProc:
+    """A /proc on disk in which pids can be given away again."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def add(self, pid: int, ppid: int, start: int, *, children: str = "", threads: int = 1, state: str = "S") -> None:
+        """A process; adding the same pid again is the kernel giving the number to another one."""
+        task = self.root / str(pid) / "task" / str(pid)
+        task.mkdir(parents=True, exist_ok=True)
+        (task / "children").write_text(children)
+        (task.parent.parent / "cmdline").write_bytes(f"program{start}\0".encode())
+        line = STAT.format(pid=pid, name="p", state=state, ppid=ppid, ticks=0, threads=threads, start=start)
+        (task.parent.parent / "stat").write_text(line)
+
+    def tree(self, pid: int, start: int) -> ProcessTree:
+        """A tree that begins with this process."""
+        return ProcessTree([(pid, start)], proc_root=str(self.root))
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> FakeProc:
+    """An empty /proc."""
+    return FakeProc(tmp_path)
 
 
 @pytest.fixture

@@ -6,41 +6,10 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import closing, suppress
-from pathlib import Path
-
-import pytest
 
 from soak_probes import ProcessTree, start_time_of
 from tests.common import wait_until
-from tests.probes.conftest import Guest
-
-STAT = "{pid} ({name}) {state} {ppid} 0 0 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 {threads} 0 {start} 0 10\n"
-
-
-class FakeProc:
-    """A /proc on disk in which pids can be given away again."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def add(self, pid: int, ppid: int, start: int, *, children: str = "", threads: int = 1, state: str = "S") -> None:
-        """A process; adding the same pid again is the kernel giving the number to another one."""
-        task = self.root / str(pid) / "task" / str(pid)
-        task.mkdir(parents=True, exist_ok=True)
-        (task / "children").write_text(children)
-        (task.parent.parent / "cmdline").write_bytes(f"program{start}\0".encode())
-        line = STAT.format(pid=pid, name="p", state=state, ppid=ppid, ticks=0, threads=threads, start=start)
-        (task.parent.parent / "stat").write_text(line)
-
-    def tree(self, pid: int, start: int) -> ProcessTree:
-        """A tree that begins with this process."""
-        return ProcessTree([(pid, start)], proc_root=str(self.root))
-
-
-@pytest.fixture
-def proc(tmp_path: Path) -> FakeProc:
-    """An empty /proc."""
-    return FakeProc(tmp_path)
+from tests.probes.conftest import FakeProc, Guest
 
 
 def test_children_and_grandchildren_are_found(guest: Callable[[str], Guest]) -> None:
