@@ -1,6 +1,7 @@
 """Endless new code and stacks, few of them alive: prints what the sampler's tables came to."""
 
 import gc
+import time
 
 from common import answer, ready
 
@@ -29,21 +30,39 @@ stats = sampler.stats()
 sampler.stop()
 after = sampler.own_bytes()
 
+
+def blocks(lists):
+    """So many MB, a thousand bytes a block."""
+    return [[bytes(1000) for _ in range(1000)] for _ in range(lists)]
+
+
+def dump():
+    """Live samples, and the best time of twenty dumps of them."""
+    seconds = []
+    for _ in range(20):
+        sampler.read(20)
+        seconds.append(sampler.dump_seconds)
+    return sampler.stats()["live"], min(seconds)
+
+
 gc.collect()
 sampler.start(65536, seed=1)
-heap = [[bytes(1000) for _ in range(1000)] for _ in range(130)]  # 130 MB: about 2,000 samples
-sampler.read(20)
-seconds = []
-for _ in range(20):
-    sampler.read(20)
-    seconds.append(sampler.dump_seconds)
+few = blocks(13)
+few_live, few_seconds = dump()
+began = time.perf_counter()
+many = blocks(117)  # 130 MB in all: about 2,000 samples
+made_seconds = time.perf_counter() - began
+live, seconds = dump()
 answer(
     stats=stats,
     sizes=sizes,
     named=[f"f{i}" in names for i in range(11980, 12000)],
     lines=sorted(lines),
     after=after,
-    live=sampler.stats()["live"],
-    seconds=sorted(seconds)[0],
+    few_live=few_live,
+    few_seconds=few_seconds,
+    made_seconds=made_seconds,
+    live=live,
+    seconds=seconds,
     own=sampler.own_bytes(),
 )
