@@ -34,10 +34,13 @@ def test_a_fork_under_load_gives_a_child_that_samples(guest: Guest, some_python:
 
 @MODES
 def test_a_fork_never_waits_for_who_waits_for_the_fork(guest: Guest, preload: bool) -> None:
-    """Another library's fork handler takes a lock whose holder frees sampled memory: a hundred forks get through."""
+    """Another library's fork handler takes a lock whose holder frees sampled memory: a hundred forks get through.
+
+    What was sampled before them is still known afterwards.
+    """
     found = guest("fork_handlers.py", preload=preload)
     assert found["codes"] == [0] * 100
-    assert found["hooked"]
+    assert 800_000 < found["before"] < 1_200_000
 
 
 @MODES

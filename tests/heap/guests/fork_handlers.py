@@ -8,7 +8,7 @@ import ctypes
 import os
 import threading
 
-from common import answer, ready
+from common import answer, ready, total
 
 libc = ctypes.CDLL(None)
 lock = ctypes.create_string_buffer(64)  # a pthread_mutex_t, all zero
@@ -34,12 +34,18 @@ def hold_and_free():
         pthread_unlock(ctypes.c_void_p(address))
 
 
+def known():
+    """Alive before the forks and after them."""
+    return [bytes(2000) for _ in range(500)]
+
+
 # glibc's pthread_atfork is not exported; __register_atfork is what it calls. Prepare handlers run last registered
 # first, so this one, registered before the sampler's, runs after it: with the sampler's lock held.
 # None for the child: Python code there, before the GIL has been put right, may wait for threads that are gone.
 libc.__register_atfork(take, give, None, None)
 sampler = ready()
 sampler.start(64)
+kept = known()
 threads = [threading.Thread(target=hold_and_free) for _ in range(2)]
 for thread in threads:
     thread.start()
@@ -52,4 +58,4 @@ for _ in range(100):
 going = False
 for thread in threads:
     thread.join()
-answer(codes=codes, hooked=sampler.running and len(sampler.read(0)) >= 0)
+answer(codes=codes, before=total(sampler.read(0), "known"))
