@@ -115,11 +115,19 @@ def test_a_dead_socket_that_cannot_be_removed_is_no_agent(tmp_path: Path, monkey
 
 
 def test_the_client_finds_the_agent_again_after_it_restarted(guest: Guest) -> None:
-    """A connection that broke is made anew for the next request."""
+    """A connection that broke is made anew for the next request, which is answered."""
     assert guest.client.connect(guest.pid) is not None
     guest.client._connections[guest.pid].shutdown(socket.SHUT_RDWR)
-    assert guest.client.connect(guest.pid) is None or guest.client.connect(guest.pid) is not None
+    assert guest.client.request(guest.pid, "hello", timeout=PATIENCE_S)["pid"] == guest.pid
+
+
+def test_a_connection_that_breaks_in_a_request_is_made_anew_for_the_next(guest: Guest) -> None:
+    """What was asked may have been done: it is an error and not asked again; the same process answers the next."""
     assert guest.client.connect(guest.pid) is not None
+    guest.client._connections[guest.pid].shutdown(socket.SHUT_RD)  # the question goes out, no answer comes back
+    with pytest.raises(AgentError, match="closed the connection"):
+        guest.client.request(guest.pid, "hello", timeout=PATIENCE_S)
+    assert guest.client.request(guest.pid, "hello", timeout=PATIENCE_S)["pid"] == guest.pid
 
 
 def test_long_folder_names_work(launch: Callable[..., Guest], tmp_path: Path) -> None:
