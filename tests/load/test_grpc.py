@@ -122,8 +122,9 @@ def test_a_stream_is_checked_by_its_numbers(memory: str) -> None:
 
 def test_a_stream_ends_with_its_duration_or_is_abandoned(memory: str) -> None:
     """Left after 50 ms in order; left after the first message on purpose."""
-    outcome = call(memory, "Watch", {"count": 500}, duration=0.05)
+    outcome = call(memory, "Watch", {"count": 2000}, duration=0.05)
     assert (outcome.counts("errors"), outcome.total("landed")) == ({}, 5)
+    assert 0 < outcome.counts("checks")["messages"] < 5000, "of 10,000 that last for four seconds"
     assert call(memory, "Watch", {"count": 500}, faults={"abandon": 1.0}).counts("faulted") == {"abandon": 5}
 
 

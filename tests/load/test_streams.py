@@ -121,6 +121,7 @@ def test_an_endless_stream_ends_with_its_duration_or_the_load(serve: Serve) -> N
     server = serve(events(list(range(1000)), 0.01))
     outcome = stream(server.url, duration=0.2, validate=ALL)
     assert outcome.counts("errors") == {}
+    assert 0 < outcome.counts("checks")["messages"] < 1500, "of 3,000 that last for ten seconds"
     wait_until(lambda: all(client.closed for client in server.clients))
     assert min(client.closed - client.opened for client in server.clients) > 0.19
     server = serve(events(list(range(10_000)), 0.01))
@@ -244,6 +245,16 @@ def test_a_websocket_delivers_in_order_and_closes_well(websockets: Callable[...,
     assert outcome.total("landed") == 3
     assert outcome.counts("checks")["messages"] == 30
     assert wait_until(lambda: server.codes[:3] == [1000] * 3)
+
+
+def test_an_endless_websocket_ends_with_its_duration(websockets: Callable[..., WebSockets]) -> None:
+    """With 0.2 s to last, each is closed after that, in good order and long before the server has told everything."""
+    server = websockets(ticking)
+    outcome = stream(server.url, "websocket", duration=0.2, validate=ALL)
+    assert outcome.counts("errors") == {}
+    assert outcome.total("landed") == 3
+    assert 0 < outcome.counts("checks")["messages"] < 1500, "of 3,000 that last for ten seconds"
+    assert wait_until(lambda: server.codes == [1000] * 3)
 
 
 def test_a_websocket_sends_and_offers_what_it_was_told(websockets: Callable[..., WebSockets]) -> None:
