@@ -79,6 +79,13 @@ def hub_of(served: Served) -> Hub:
     return served.part.api.hub
 
 
+def asleep(served: Served) -> bool:
+    """Whether its feed asks for no news."""
+    assert served.part.api is not None
+    asking = served.part.api._feed._task
+    return asking is not None and asking.done()
+
+
 def test_a_browser_is_told_how_everything_stands(serve: Serve) -> None:
     """At once, and again when it changes."""
     served = serve()
@@ -115,7 +122,7 @@ def test_the_points_of_a_run_come_to_those_who_look_at_it(serve: Serve, store: S
 
 
 def test_the_store_is_asked_once_for_everybody(serve: Serve, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty who look at one run cost as many questions as one; nobody there, nothing asked."""
+    """Twenty who look at one run cost as many questions as one; nobody there, nothing asked until one comes again."""
     run = running(store)
     looks: list[set[int]] = []
     served = serve()
@@ -134,7 +141,10 @@ def test_the_store_is_asked_once_for_everybody(serve: Serve, store: Store, monke
     assert len(names) <= 2, "one reader thread of this web part, and perhaps one of a part that ends"
     for stream in streams:
         stream.close()
-    wait_until(lambda: len(hub_of(served)) == 0)
+    wait_until(lambda: asleep(served))
+    before = len(looks)
+    with listening(served):
+        wait_until(lambda: len(looks) > before + 1)
 
 
 def test_those_who_hang_up_leave_nothing(serve: Serve) -> None:
@@ -146,6 +156,7 @@ def test_those_who_hang_up_leave_nothing(serve: Serve) -> None:
         for stream in streams:
             stream.close()
         wait_until(lambda: len(hub_of(served)) == 0)
+    wait_until(lambda: asleep(served))
 
 
 def test_a_slow_listener_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
