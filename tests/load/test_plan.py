@@ -98,10 +98,13 @@ def test_a_plan_travels_whole(plan: LoadPlan) -> None:
     assert pickle.loads(pickle.dumps(plan)) == plan
 
 
-def test_more_processes_only_where_the_rate_needs_them() -> None:
-    """One up to 5,000/s; never more than there are cores."""
-    assert [workers_for(rate) for rate in (0, 50, 5000)] == [1, 1, 1]
-    assert workers_for(5001) in (1, 2)
+@pytest.mark.parametrize(("cores", "workers"), [(3, [1, 1, 1, 2, 2, 3, 3]), (1, [1] * 7), (None, [1] * 7)])
+def test_more_processes_only_where_the_rate_needs_them(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, workers: list[int]
+) -> None:
+    """One for each 5,000/s that were begun; never more than there are cores, and one where their number is unknown."""
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert [workers_for(rate) for rate in (0, 50, 5000, 5001, 10_000, 10_001, 1e9)] == workers
 
 
 @pytest.mark.parametrize(
