@@ -151,14 +151,29 @@ def test_garbage_and_early_ends_are_errors_and_then_an_outage(serve: Serve) -> N
 
 
 def test_a_silent_target_times_out(serve: Serve) -> None:
-    """After the timeout the request is an error, and its latency counts with the time it was waited for."""
+    """After the timeout, and not before it, a request is an error; its latency is the time it was waited for."""
+    left: list[int] = []  # in flight when one had timed out
 
     async def silent(client: Client) -> None:
         client.ending = await client.until_end()
 
-    outcome = drive(plan(serve(silent).url, ScenarioPlan(count=2), timeout=0.3))
-    assert outcome.counts("errors") == {"timeout": 2}
-    assert 0.28 < (outcome.histogram("response").quantile(0.5) or 0) < PATIENCE_S
+    def both_timed_out(so_far: Outcome) -> bool:
+        timeouts = so_far.errors.get("timeout", 0)
+        if not timeouts and [bool(client.received) for client in server.clients] == [True, True]:
+            clock.now = clock.zero + 2.15
+        elif timeouts == 1:
+            left.append(so_far.in_flight)
+            clock.now = clock.zero + 4.0
+        return timeouts == 2
+
+    server, clock = serve(silent), LeapingClock(lambda _: True)
+    wanted = plan(server.url, ScenarioPlan(count=2), timeout=2.0, cycle=0.5 + PATIENCE_S, quiet=PATIENCE_S)
+    outcome = drive(wanted, until=both_timed_out, clock=clock)
+    assert (outcome.errors, outcome.total("landed"), set(left)) == ({"timeout": 2}, 0, {1})
+    # Due at 0.125 and 0.375 s: at 2.15 s the second one has waited for less than the timeout
+    for which in ("response", "service"):
+        waited = [outcome.histogram(which).quantile(q) for q in (0.5, 1.0)]
+        assert waited == pytest.approx([2.15 - 0.125, 4.0 - 0.375], rel=0.01)
 
 
 def test_more_than_may_be_in_flight_is_dropped_and_counted(serve: Serve) -> None:
