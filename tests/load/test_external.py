@@ -191,13 +191,7 @@ def test_locust_gets_the_users_file_our_plugin_and_the_shape(serve: Serve, tmp_p
 def test_each_cycle_of_a_ramp_gets_its_own_part() -> None:
     """Of a ramp over three cycles the second gets the middle third, in seconds of its own."""
     plan = LoadPlan("http://127.0.0.1", profile="ramp", cycle=10, cycles=3, quiet=2, low=0, high=30)
-
-    class Engine:
-        pass
-
-    engine = Engine()
-    engine.plan = plan  # type: ignore[attr-defined]
-    values = environment_of(engine, plan.scenarios[0], 1, 0.0)  # type: ignore[arg-type]
+    values = environment_of(Engine(plan, 0.0), plan.scenarios[0], 1, 0.0)
     assert '"pieces": [[0, 8, 10.0, 20.0]]' in values["SOAK_LOAD_SHAPE"]
     assert values["SOAK_LOAD_RATE"] == "15"
 
