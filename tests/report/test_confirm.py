@@ -2,52 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any
-from unittest.mock import patch
-
 import pytest
 
-from soak.report import confirm
-from soak.report.confirm import Kept, confirmed, rest_of
+from soak_storage import Store
+from soak_storage.records import ReadingRow, Record, SampleRow, SiteRow, Stack
+
+from .runs import CWD, MB, Plan
+from .test_beside import ONCE, window
+from .test_compute import report_of
+from .test_compute_sites import growth
+
+GROWN = 3 * MB  # a cycle of 1,000 requests
+LANDED = 32  # requests of the window, which should have left 100 KB
 
 
-def site(function: str, line: int, share: float, blocks: float) -> dict[str, Any]:
-    """A site of the application that grows by `share` of 1 MB/h in so many blocks."""
-    frame = {"file": "/app/a.py", "line": line, "function": function}
-    return {
-        "likely": None, "traceback": [frame], "owner": "application", "share": share, "growth_per_hour": share * 1e6,
-        "count_per_hour": blocks, "partial": False, "ci95": [0.0, 1.0], "bounded": True, "significant": share > 0.5,
-    }  # fmt: skip
+def line(number: int, function: str) -> Stack:
+    """A line of the application and who called it."""
+    return ((f"{CWD}/app.py", 30, "handler"), (f"{CWD}/work.py", number, function))
 
 
-class Events:
-    """Stands for the data of a run: a window in which 100 requests landed, of 1,000 an hour."""
-
-    requests_per_hour = 1000.0
-
-    def of_kind(self, kind: str) -> list[Any]:
-        """One note."""
-        return [type("Event", (), {"detail": {"confirmation": {"landed": 100}}})]
+CHURN, KEEP, BIG = line(1, "churn"), line(2, "keep"), line(3, "big")
 
 
-class Attributor:
-    """With those data and nothing else."""
+def sampled(cycles: int = 8) -> list[Record]:
+    """The sampler's readings: 70 % of the growth is a line's that churns, 10 % one's of large blocks.
 
-    data = Events()
+    Of the line that keeps it is not sure, and has seen its blocks go.
+    """
+    rows: list[Record] = []
+    for cycle in range(cycles):
+        t, grown = cycle * 60.0 + 57.0, GROWN * (cycle + 1.0)
+        kept = SiteRow(KEEP, 0.2 * grown, 0.2 * grown / 64, error=0.2 * grown, births={cycle: int(0.2 * grown)})
+        sites = (SiteRow(CHURN, 0.7 * grown, 0.7 * grown / 64), kept, SiteRow(BIG, 0.1 * grown, 0.1 * grown / 10_000))
+        rows.append(ReadingRow(t, cycle, "100:main", agent_mode="sampler", sites=sites))
+        rows.append(SampleRow(t, "python_heap", "bytes", 20 * MB + grown, gates=True))
+    return rows
 
 
-@pytest.mark.parametrize(("total", "telling"), [(90_000.0, True), (390_000.0, True), (10_000.0, False), (5e6, False)])
-def test_a_churning_line_gives_way_to_the_one_that_keeps(total: float, telling: bool) -> None:
+@pytest.mark.parametrize(("total", "telling"), [(90_000, True), (390_000, True), (10_000, False), (5_000_000, False)])
+def test_a_churning_line_gives_way_to_the_one_that_keeps(store: Store, total: int, telling: bool) -> None:
     """Small blocks go by the window, large ones stay; nothing changes where it kept far less or more than leaks."""
-    kept = Kept(total, {}, {("/app/a.py", 2): 0.8 * total, ("/app/a.py", 1): 0.05 * total}, {})
-    sites = [site("churn", 1, 0.7, 1e4), site("keep", 2, 0.2, 3e3), site("big", 3, 0.1, 10.0)]
-    with patch.object(confirm, "kept_in_window", return_value=kept):
-        found = confirmed(Attributor(), sites, 1e6)  # type: ignore[arg-type]  # what it reads of it is there
-    names = [one["traceback"][-1]["function"] for one in found]
+    left = [SiteRow(stack, part * total, 9.0) for stack, part in ((KEEP, 0.7), (CHURN, 0.1), (ONCE, 0.2))]
+    readings = [*sampled(), *window(*left, landed=LANDED)]
+    finding = growth(report_of(store, Plan(heap_growth=GROWN, mode="off", extra=readings)))
+    sites, named = finding["sites"], [site["function"] for site in finding["sites"]]
+    shares = [site["share"] for site in sites]
     if not telling:
-        assert names == ["churn", "keep", "big"]
+        assert named == ["churn", "big", "keep"]
+        assert shares == pytest.approx([0.7, 0.1, 0.2])
+        assert sites[2]["bounded"] and not sites[2]["significant"]
+        assert finding["unexplained_share"] == pytest.approx(0.2)
         return
-    assert names == ["keep", "churn", "big"]
-    assert [one["share"] for one in found] == [0.8, 0.05, 0.1]
-    assert not found[0]["bounded"] and found[0]["significant"]
-    assert rest_of(found, 1.0) == pytest.approx(0.15)  # what the window is sure of, 80 and 5 %, is explained
+    assert named == ["keep", "churn", "big"]
+    assert shares == pytest.approx([0.7, 0.1, 0.1])
+    assert not sites[0]["bounded"] and sites[0]["significant"]
+    assert finding["unexplained_share"] == pytest.approx(0.1)
+    assert "70 % of it from work.py:2 keep" in finding["message"]
