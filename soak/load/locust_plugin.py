@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import time
 from collections import Counter
 from typing import Any
@@ -79,6 +80,8 @@ def begin(environment: Any, **_: object) -> None:
         for user in environment.user_classes:
             user.wait_time = constant_pacing(1.0)
     gevent.spawn(report_for_ever)
+    # The loaded part ends with SIGTERM. Locust listens to it only once its shape is over, and would be killed by it.
+    gevent.signal_handler(signal.SIGTERM, lambda: environment.runner.quit())
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]  # as above

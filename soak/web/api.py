@@ -22,7 +22,7 @@ from soak.web.guard import Receive, Scope, Send
 from soak.web.hub import Hub, run_of
 from soak.web.pages import body_of
 from soak.web.views import PAGE, alerts_view, curves_view, run_view, runs_view
-from soak_storage import Store, StoreUnavailable
+from soak_storage import Store
 from soak_storage.alerts import Alerts
 
 FRESH = 1.0  # seconds that an answer is given again: at the end of a cycle every browser asks for the same page
@@ -87,7 +87,10 @@ class Api:
         if told is None:
             return _problem(400, "a JSON object with by and note is wanted")
         alert = int(request.path_params["alert"])
-        done = await self._in_reader(lambda: self._acknowledge(alert, *told))
+        try:
+            done = await self._in_reader(lambda: self._acknowledge(alert, *told))
+        except SoakError as error:
+            return _refused(error)
         return JSONResponse({"acknowledged": True}) if done else _problem(404, "there is no such open alert")
 
     def _acknowledge(self, alert: int, by: str, note: str | None) -> bool:
@@ -100,7 +103,11 @@ class Api:
             busy = Response("too many listeners\n", 503, {"retry-after": "10"}, "text/plain")
             await busy(scope, receive, send)
             return
-        first = await self._feed.first()
+        try:
+            first = await self._feed.first()
+        except SoakError as error:
+            await _refused(error)(scope, receive, send)
+            return
         await self.hub.serve(run_of(scope), first, receive, send, joined=self._feed.wake)
 
     async def report(self, request: Request) -> Response:
@@ -141,9 +148,7 @@ class Api:
             try:
                 known = (time.monotonic(), _encoded(await self._in_reader(view)))
             except SoakError as error:
-                return _problem(404 if error.code == "no_run" else 503, error.message)
-            except StoreUnavailable as error:
-                return _problem(503, f"the store cannot be read now: {error}")
+                return _refused(error)
             self._keep(key, known)
         return Response(known[1], media_type="application/json")
 
@@ -158,6 +163,10 @@ class Api:
 
 def _encoded(view: dict[str, Any]) -> bytes:
     return json.dumps(view, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _refused(error: SoakError) -> Response:
+    return _problem(404 if error.code == "no_run" else 503, error.message)
 
 
 def _problem(status: int, message: str) -> Response:

@@ -13,7 +13,7 @@ from typing import Any
 from soak.errors import SoakError
 from soak.standing import Standing
 from soak.web.hub import Hub, Message
-from soak_storage import Store, StoreUnavailable
+from soak_storage import Store
 from soak_storage.alerts import Alerts
 from soak_storage.curves import LoadPoint
 
@@ -133,7 +133,7 @@ class Feed:
             try:
                 for message in await self.read(partial(self._news.look, watched)):
                     self._hub.publish(message)
-            except (SoakError, StoreUnavailable) as error:  # the recorder says so too; the next look may go well
+            except SoakError as error:  # the recorder says so too; the next look may go well
                 LOG.debug("the store has no news: %s", error)
             await asyncio.sleep(EVERY)
 

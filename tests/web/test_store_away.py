@@ -15,6 +15,7 @@ from soak_storage import Store, StoreUnavailable, open_store
 from tests.common import wait_until
 from tests.service.test_store_away import Away
 from tests.web.conftest import Serve
+from tests.web.test_api import form_of
 from tests.web.test_events import listening
 
 
@@ -42,6 +43,15 @@ def test_a_page_whose_store_is_away_says_so_until_it_is_back(mine: Store, away: 
     assert served.ask("/")[0] == 200, "what needs no store is there all the time"
     away.on = False
     assert served.ask(path)[0] == 200
+
+
+def test_who_comes_meanwhile_is_told_so(mine: Store, away: Away, serve: Serve) -> None:
+    """To listen and to acknowledge are refused with 503 and words, as a page is, and not as a fault of soak."""
+    served = serve(behind=mine)
+    served.headers = {"x-soak-form": form_of(served.ask("/")[2])}
+    away.on = True
+    for answer in (served.ask("/api/events"), served.ask("/api/alerts/1/acknowledge", "POST", "{}")):
+        assert answer[0] == 503 and b"the server closed the connection" in answer[2]
 
 
 def test_who_listens_meanwhile_is_told_what_is_new_afterwards(
