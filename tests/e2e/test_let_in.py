@@ -43,10 +43,12 @@ def service() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     port = free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SOAK_", "PYTHON"))}
     process = subprocess.Popen([sys.executable, str(GUEST)], env={**clean, "PORT": str(port), "LEAK": "20000"})
-    wait_until(lambda: accepts(port))
-    yield process, port
-    process.kill()
-    process.wait()
+    try:
+        wait_until(lambda: accepts(port))
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
 
 
 def inside(pid: int) -> tuple[int, list[str]]:
