@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -211,8 +212,26 @@ def exit_code(args: Sequence[str] | None = None) -> int:
     """Run the command line; every way to end becomes one message and the exit code of the contract."""
     stdout = sys.stdout
     try:
+        return _ended(args)
+    except BrokenPipeError:
+        pass
+    except SystemExit:
+        # Where a pipe is broken click puts something in front of stdout and ends with 1, which means "leak".
+        if sys.stdout is stdout:
+            raise
+    if _is_unread():
+        # The interpreter flushes stdout once more at its end; with nothing behind it that would be a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_BROKEN_PIPE
+    click.echo("soak: a pipe to one of its own processes broke: a fault in soak; please report it.", err=True)
+    return EXIT_ERROR
+
+
+def _ended(args: Sequence[str] | None) -> int:
+    try:
         result = cli.main(args=None if args is None else list(args), prog_name="soak", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it was closed before soak began
+            sys.stdout.flush()
     except SoakError as error:
         tell(error)
         return error.exit_code
@@ -223,22 +242,19 @@ def exit_code(args: Sequence[str] | None = None) -> int:
         click.echo("Interrupted.", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        return _nobody_reads()
-    except SystemExit:
-        # Where nobody reads any more click puts something in front of stdout and ends with 1, which means "leak".
-        if sys.stdout is stdout:
-            raise
-        return _nobody_reads()
+        raise
     except Exception:  # noqa: BLE001 -- an uncaught one would end with 1, which means "leak"
         _tell_of_a_bug()
         return EXIT_ERROR
     return result if isinstance(result, int) else 0
 
 
-def _nobody_reads() -> int:
-    """The interpreter flushes stdout once more at its end; with nothing behind it that would be a traceback."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return EXIT_BROKEN_PIPE
+def _is_unread() -> bool:
+    """Whether stdout or stderr goes where nobody reads any more."""
+    poll = select.poll()
+    for fd in (1, 2):
+        poll.register(fd, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _tell_of_a_bug() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -200,6 +201,39 @@ def test_a_reader_that_has_left_gets_no_traceback(tmp_path: Path, words: str) ->
     run = subprocess.run(command, cwd=tmp_path, text=True, timeout=4 * PATIENCE_S, check=False, **streams)
     os.close(writing)
     assert (run.returncode, run.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("words", ["nonsense", "check", "run -c missing.toml"])
+def test_a_message_that_nobody_reads_is_no_leak_either(tmp_path: Path, words: str) -> None:
+    """Into a pipe that nobody reads: 141 as well, and not 1."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "soak", *words.split()]
+    run = subprocess.run(command, cwd=tmp_path, stdout=writing, stderr=writing, timeout=4 * PATIENCE_S, check=False)
+    os.close(writing)
+    assert run.returncode == 141
+
+
+def test_without_a_stdout_all_is_well() -> None:
+    """Closed by whoever started it, as a service may be."""
+    command = ["sh", "-c", f"exec {sys.executable} -m soak --version >&-"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENCE_S, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_a_pipe_of_something_else_is_a_fault_and_no_leak(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """click takes any broken pipe for stdout's."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, "broken")
+
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    monkeypatch.setattr(cli.cli, "invoke", broken)
+    assert cli.exit_code(["runs"]) == 4
+    assert "a fault in soak" in capsys.readouterr().err
 
 
 def test_own_modules_of_the_folder_do_not_get_in_the_way(tmp_path: Path) -> None:

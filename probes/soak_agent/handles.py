@@ -11,7 +11,7 @@ import sys
 
 from .proc import STATES, inode_of, orphans, own_children, sort_of, tcp_states
 from .stacks import OWN, frame_stack, frames_of, is_cut
-from .stdlib import load
+from .stdlib import current_frames, load
 from .tasks import code_of, waiting_at
 
 TYPE_CHECKING = False
@@ -231,7 +231,9 @@ class Handles:
         return best
 
     def _threads(self, groups: Groups, own: set[int]) -> None:
-        frames = sys._current_frames()
+        frames = current_frames()
+        if not frames:  # not to be asked: what is known of their births stays
+            return
         threading = sys.modules.get("threading")
         objects = dict(getattr(threading, "_active", {}))
         living = set()

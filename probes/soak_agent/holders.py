@@ -13,7 +13,7 @@ import sys
 from .contents import Contents
 from .fillers import fillers, wrapped
 from .names import is_class, type_name
-from .running import FRAME, WAITING, Running, frame_of, name_in
+from .running import FRAME, WAITING, Running, frame_of, is_given, name_in
 from .stacks import OWN
 from .stdlib import load, original, private
 from .unlisted import Unlisted
@@ -68,9 +68,11 @@ class Edges:
         self.stretches = stretches
         self.running: Running | None = None
         self._looked: Running | None = None
+        self._given: list[Any] = []  # frames that were running; others are of functions that ended, as in a traceback
 
     def look(self, *, at_running: bool) -> None:
         """Whether what runs or waits counts from here on; it is looked at once."""
+        self._given.clear()
         if at_running and self._looked is None:
             self._looked = Running(self.stretches)
         self.running = self._looked if at_running else None
@@ -84,20 +86,24 @@ class Edges:
         self.sleep(BREATH)
         if self.stretches.cpu() > self.worked or self.stretches.clock() > self.ends:
             raise Late
-        # The very tuple goes on: gc leaves that one out of what it finds, and a second one would be a referrer itself.
+        # The very tuple goes on: up to 3.12 gc leaves that one out of what it finds, and a second one would be found.
         found = self.stretches.run("holders", lambda: self.referrers(*objects))
-        found = [item for item in found if id(item) not in self.ours and self._lasts(item)]
+        found = [item for item in found if item is not objects and id(item) not in self.ours and self._lasts(item)]
         if self.running is not None:
-            found += [frame for item in objects for frame in self.running.holding(item) if not _is_own(frame)]
+            held = [frame for item in objects for frame in self.running.holding(item) if not _is_own(frame)]
+            self._given += held
+            found += held
         roots = [item for item in found if self.is_root(item)]
         if roots:
-            return sorted(roots, key=lambda item: type(item) is not _Module)[:1]
-        found.sort(key=_size, reverse=True)
+            return sorted(roots, key=lambda item: (type(item) is not _Module, is_given(item, objects)))[:1]
+        found.sort(key=lambda item: (-_size(item), is_given(item, objects)))
         return found[:BRANCHES]
 
     def is_root(self, item: Any) -> bool:
         """A module that can be imported or a class; also a function that runs or waits, once `running` is there."""
-        return is_root(item) or (self.running is not None and (type(item) is FRAME or type(item) in WAITING))
+        if self.running is None or is_root(item):
+            return is_root(item)
+        return type(item) in WAITING or any(frame is item for frame in self._given)
 
     def _lasts(self, item: Any) -> bool:
         return (self.running is not None or type(item) is not FRAME) and not _is_own(item) and not _is_weak(item)
@@ -188,6 +194,8 @@ class Holders:
                 rows.append(row)
         except Late:
             late = True
+        finally:
+            graph.gc = None  # it stays, and had what was looked at
         longest = {"pause_ms": stretches.seconds, "pause_cpu_ms": stretches.worked}
         pauses = {name: max(table.values(), default=0.0) * 1e3 for name, table in longest.items()}
         return {"holders": rows, "late": late, **pauses}
@@ -267,6 +275,8 @@ def describe(chain: list[Any]) -> list[str]:
         following = chain[position + 1] if position + 1 < len(chain) else None
         if type(item) is dict and following is not None and _is_namespace(owner, item):
             continue  # the variables of a module or object: what follows bears the name
+        if type(item) is FRAME and type(owner) in WAITING:
+            continue  # up to 3.10 it has the variables of what waits
         words.append(_word(owner, item, position == 0))
         owner = item
     return words
@@ -305,7 +315,8 @@ def _word(owner: Any, item: Any, first: bool) -> str:
         return f"class {type_name(item)}"
     frame = frame_of(item)
     if frame is not None:
-        return f"running {frame.f_code.co_name} in {frame.f_globals.get('__name__', '?')}"
+        state = "running" if first or type(item) in WAITING else "frame of"
+        return f"{state} {frame.f_code.co_name} in {frame.f_globals.get('__name__', '?')}"
     name = "" if first else _name_in(owner, item)
     if type(item) is _Function:
         return f"function {item.__module__}.{item.__qualname__}"

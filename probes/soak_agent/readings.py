@@ -12,7 +12,7 @@ from .heap import TRACE_BYTES
 from .holders import Holders
 from .names import Names, type_name
 from .native import Native
-from .stdlib import load
+from .stdlib import current_frames, load
 from .stretches import Stretches
 from .tasks import living_tasks
 from .temporary import MOST
@@ -36,6 +36,7 @@ HANDLE_GROUPS = 40  # stacks sent for each kind of handle, by count and by growt
 LEFT_OUT = "left out, it would hold the target longer than agent.longest_pause"
 FORKED = "types left out: the target forked while they were counted"
 GARBAGE_LEFT = f"garbage {LEFT_OUT}: cycles of it look like growth until Python collects them itself"
+SEVERAL = "threads: the target has several interpreters, so where its threads are could not be asked"
 TOO_MANY_FILES = f"temporary files: over {MOST:,} at a time, their number is not known any more"
 COLLECTION_OFF = "collection is off in the target (gc.disable): its cycles are kept, so that soak collects none either"
 
@@ -82,13 +83,16 @@ class Readings:
         tmp_files, tmp_bytes = self.handles.tmp_totals
         if self.births.temporary.over:
             warnings.append(TOO_MANY_FILES)
+        threads = len(current_frames())
+        if not threads:
+            warnings.append(SEVERAL)
         return {
             "mode": self.heap.name, "frames": self.heap.frames, "traced_bytes": traced,
             "agent_bytes": own, "gc_objects": self.living,
             "allocated_blocks": sys.getallocatedblocks(),
             "collected": collected,
             "uncollectable": len(self.gc.garbage), "tasks": len(tasks),
-            "threads": max(1, len(sys._current_frames()) - 1), "pause_ms": max(pauses.values(), default=0.0) * 1e3,
+            "threads": max(1, threads - 1) if threads else None, "pause_ms": max(pauses.values(), default=0.0) * 1e3,
             "pauses_ms": {name: seconds * 1e3 for name, seconds in pauses.items()},
             "pauses_cpu_ms": {name: seconds * 1e3 for name, seconds in self.stretches.worked.items()}, "sites": sites,
             "types": self._types(counts, int(request.get("types", TYPES))), "handles": groups,

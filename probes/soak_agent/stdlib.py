@@ -137,3 +137,18 @@ def read_file(path: str) -> bytes:
     with load("_io").open(path, "rb") as file:
         content: bytes = file.read()
         return content
+
+
+def current_frames() -> dict[int, Any]:
+    """The innermost frame of each thread; none where there are other interpreters.
+
+    From 3.12 on those have GILs of their own: to ask for the frames of their threads while they run ends the process.
+    """
+    if sys.version_info >= (3, 12):
+        try:
+            interpreters = load("_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters")
+        except ImportError:
+            interpreters = None
+        if interpreters is not None and len(interpreters.list_all()) > 1:
+            return {}
+    return sys._current_frames()

@@ -67,6 +67,35 @@ def main():
 main()
 """
 
+LENT = """
+import asyncio, sys, threading
+class OfMain: pass
+class OfCoroutine: pass
+class OfFailure: pass
+async def answer(cache, done): await done.wait()
+async def serve():
+    cache, done = [OfCoroutine() for _ in range(20)], asyncio.Event()
+    tasks = []
+    for _ in range(3): tasks.append(asyncio.create_task(answer(cache, done)))
+    await asyncio.sleep(0)
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    print(getattr(sys.modules.get("_soak_objgraph"), "gc", "no walk"), flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+def render(table): asyncio.run(serve())
+def handle(table): render(table)
+errors = []
+def fail():
+    rows = [OfFailure() for _ in range(20)]
+    raise ValueError
+def main():
+    kept = [OfMain() for _ in range(20)]
+    try: fail()
+    except ValueError as error: errors.append(error)
+    handle(kept)
+main()
+"""
+
 
 def test_a_coroutine_and_a_generator_hold_what_they_keep(launch: Callable[..., Guest], python: str) -> None:
     """Nothing else does: no module leads to the variables of a function that waits."""
@@ -104,6 +133,32 @@ def expected(version: tuple[int, ...]) -> set[tuple[str, str]]:
         return set()
     mine, kept = ("list mine", "list kept") if version >= (3, 13) else ("list", "list")
     return {("running work in __main__", mine), ("running main in __main__", kept)}
+
+
+def test_the_owner_is_told_and_not_who_was_lent_it(launch: Callable[..., Guest], python: str) -> None:
+    """An argument belongs to the caller, who has it longer: of functions and of coroutines."""
+    guest = launch(LENT, python=python)
+    assert guest.line() == "ready"
+    roots = {path[-1]: path[0] for _, _, path in ask(guest, "__main__.OfMain", "__main__.OfCoroutine")}
+    assert roots.pop("__main__.OfCoroutine") == "running serve in __main__"
+    assert set(roots.values()) <= {"running main in __main__"}
+
+
+def test_a_function_that_ended_is_not_running(launch: Callable[..., Guest], python: str) -> None:
+    """Its frame lives in a stored exception: the path begins at who stores that."""
+    guest = launch(LENT, python=python)
+    assert guest.line() == "ready"
+    paths = {path for _, _, path in ask(guest, "__main__.OfFailure")}
+    assert {path[:3] for path in paths} == {("module __main__", "list errors", "ValueError")}
+    assert all("frame of fail in __main__" in path for path in paths)
+
+
+def test_what_was_looked_at_is_let_go_of(launch: Callable[..., Guest], python: str) -> None:
+    """The walk's library stays loaded, and nothing of the walk in it."""
+    guest = launch(LENT, python=python)
+    assert guest.line() == "ready"
+    ask(guest, "__main__.OfMain", "__main__.OfCoroutine")
+    assert guest.go() == "None"
 
 
 def test_nothing_stays_in_a_frame_that_was_looked_at(launch: Callable[..., Guest], python: str) -> None:
