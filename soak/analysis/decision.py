@@ -65,14 +65,15 @@ def _in_chunks(points: Points, b: float, low: float, high: float) -> tuple[float
     """The interval, widened by what chance does to memory that is lost in few large chunks.
 
     Increments that scatter with variance V about their mean b are what a compound Poisson process of chunks of V/b
-    gives (no chunk is larger than the largest increment), so the growth that was seen counts as so many events.
+    gives, so the growth that was seen counts as so many events. No chunk is larger than the largest increment, nor than
+    what was kept for good in one go: floors that go up and down scatter as well, and lose nothing.
     """
     steps = [np.diff(points.y[g]) / np.sqrt(np.diff(points.t[g])) for g in _groups(points)]
     freedom = sum(max(s.size - 1, 0) for s in steps)
     if b <= 0 or freedom < 1:
         return low, high
     variance = sum(float(((s - b) ** 2).sum()) for s in steps if s.size > 1) / freedom
-    chunk = min(variance / b, max(float(s.max()) for s in steps if s.size))
+    chunk = min(variance / b, max(float(s.max()) for s in steps if s.size), _kept_at_once(points))
     span = float(np.ptp(points.t))
     events = b * span / chunk if chunk > 0 else math.inf
     if events > T.many_chunks:
@@ -80,6 +81,13 @@ def _in_chunks(points: Points, b: float, low: float, high: float) -> tuple[float
     unit = chunk / span
     level = T.report_level
     return min(low, poisson_low(events, level) * unit), max(high, poisson_bounds(events, level)[1] * unit)
+
+
+def _kept_at_once(points: Points) -> float:
+    """The mean chunk that was never given back, weighted by size as V/b is: of the lowest value from each floor on."""
+    lowest = [np.minimum.accumulate(points.y[g][::-1])[::-1] for g in _groups(points)]
+    kept = np.concatenate([np.diff(values) for values in lowest])
+    return float((kept**2).sum()) / float(kept.sum()) if kept.sum() > 0 else math.inf
 
 
 def _grows(trimmed: Trimmed, limit: float, kind: Kind, least: float) -> bool:

@@ -259,6 +259,16 @@ def test_large_chunks_widen_the_interval() -> None:
     assert v.ci95[1] > 1.9 * v.growth_per_hour
 
 
+def test_floors_that_go_up_and_down_are_no_chunks() -> None:
+    """Half a megabyte up and down about a slow drift of 5 KB a cycle: what comes back was not lost."""
+    rng = np.random.default_rng(3)
+    t = np.arange(60) * HOUR + 3500.0
+    drift = 0.005 * MB * np.arange(60)
+    y = drift + np.round(rng.normal(0.0, 2.0, 60)) * 65536.0
+    v = judge(t, y, HOUR, MB)
+    assert v.ci95[0] <= 0.005 * MB <= v.ci95[1] < 0.03 * MB
+
+
 def test_a_known_error_decides_how_wide_the_interval_is() -> None:
     """Readings that scatter as their samples do: the interval is the normal one of that error, not that of few points.
 
