@@ -250,9 +250,10 @@ class _Watcher:
 def checked(config: Config) -> Config:
     """The configuration if a daemon can live by it, else ConfigError: a schedule, an address that may be used."""
     problems = []
-    schedule = config.schedule
+    schedule, takes = config.schedule, config.load.cycle * config.load.cycles
     if schedule.cron is None and schedule.every is None:
-        allowed = 'cron = "0 22 * * *" or every = "6h": the daemon needs to know when to soak'
+        every = format_duration(max(takes, 24 * 3600.0))
+        allowed = f'cron = "0 22 * * *" or every = "{every}": the daemon needs to know when to soak'
         problems.append(Problem(str(config.path), "schedule", "nothing", allowed))
     else:
         try:
@@ -260,10 +261,9 @@ def checked(config: Config) -> Config:
         except BadSchedule as error:
             found = str(getattr(schedule, error.key))
             problems.append(Problem(str(config.path), f"schedule.{error.key}", repr(found), error.allowed))
-    if schedule.every is not None and schedule.every < config.load.cycle * config.load.cycles:
-        takes = format_duration(config.load.cycle * config.load.cycles)
-        found = format_duration(schedule.every)
-        problems.append(Problem(str(config.path), "schedule.every", found, f"more than a soak takes ({takes})"))
+    if schedule.every is not None and schedule.every < takes:
+        found, allowed = format_duration(schedule.every), f"no less than a soak takes ({format_duration(takes)})"
+        problems.append(Problem(str(config.path), "schedule.every", found, allowed))
     problems += [Problem(str(config.path), *problem) for problem in WebPart.problems(config.web)]
     if problems:
         raise ConfigError(problems)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
+from soak.config import load_config
+from soak.daemon import checked
+from soak.errors import ConfigError
 from soak_probes import start_time_of
 from soak_storage import open_store
 from tests.checks.servers import http_server
@@ -189,6 +194,19 @@ def test_what_no_daemon_can_live_by_is_refused(tmp_path: Path) -> None:
     assert done.code == 2 and "schedule.cron" in done.err and "web.listen" in done.err
     (tmp_path / "soak.toml").write_text(text.replace('every = "1h"', ""))
     assert "the daemon needs to know when to soak" in soak(tmp_path, "daemon").err
+
+
+@pytest.mark.parametrize("load", ["", "[load]\ncycles = 40\n"])
+def test_the_schedule_that_a_refusal_proposes_is_accepted(tmp_path: Path, load: str) -> None:
+    """Also for a soak of 40 hours, which no daily schedule fits."""
+    file = tmp_path / "soak.toml"
+    file.write_text('[target]\ncommand = ["true"]\nurl = "http://127.0.0.1:8000"\n' + load)
+    with pytest.raises(ConfigError) as refused:
+        checked(load_config(file, environ={}))
+    proposed = re.search('every = "[^"]+"', str(refused.value))
+    assert proposed is not None
+    file.write_text(f"{file.read_text()}[schedule]\n{proposed[0]}\n")
+    assert checked(load_config(file, environ={})).schedule.every is not None
 
 
 def test_a_web_port_that_is_taken_stops_no_soak(tmp_path: Path) -> None:
