@@ -219,6 +219,10 @@ ADVICE: dict[str, Advice] = {
         "The web part cannot listen on {listen}: {why}.",
         "Give it another address with web.listen; soaking goes on without it.",
     ),
+    "web_token": Advice(
+        "The daemon at {listen} does not take the token of this configuration.",
+        "Give web.token what the daemon was started with; it reads a new one with `systemctl reload` or SIGHUP.",
+    ),
 }
 
 

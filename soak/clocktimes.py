@@ -93,7 +93,7 @@ def trigger_of(schedule: Schedule) -> BaseTrigger:
     try:
         return ClockTrigger(schedule.cron, zone_of(schedule))
     except (ValueError, TypeError) as error:
-        raise BadSchedule("cron", f"minute, hour, day, month and weekday as crontab has them ({error})") from error
+        raise BadSchedule("cron", f"minute, hour, day, month and weekday, written as in crontab ({error})") from error
 
 
 def zone_of(schedule: Schedule) -> tzinfo:

@@ -55,7 +55,9 @@ class SoakCollector:
 
     def _load(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
-            "soak_load_requests", "Requests of the current run by outcome.", labels=("target", "scenario", "outcome")
+            "soak_load_requests",
+            "Requests of the current run: landed (any answer), failed (of any kind, also some that landed), dropped.",
+            labels=("target", "scenario", "outcome"),
         )
         for scenario, sums in self._standing.load().items():
             for outcome in ("landed", "failed", "dropped"):

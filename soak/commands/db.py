@@ -52,7 +52,8 @@ def prune(
 ) -> None:
     """Delete old runs and thin old samples.
 
-    Runs that are going on and baselines are kept; a daemon may go on writing meanwhile. With --run only that run goes.
+    Runs that are going on and baselines are kept; a daemon may go on writing meanwhile. With --run only that run goes,
+    also where it is a baseline.
     """
     from soak.places import forget_run_folder
     from soak_storage import retention

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,7 +28,7 @@ def command(options: Globals, as_json: bool, watch: bool) -> int:
     """Say what the daemon is doing now: cycle, phase, next start, last verdicts.
 
     Asks the daemon at web.listen of the configuration. Exit code: 0 when it answers and is healthy or degraded, 4 when
-    it does not answer; the store is read then.
+    it is unhealthy or does not answer; the store is read in the last case.
     """
     config = options.load_config()
     if watch:
@@ -48,9 +49,10 @@ def command(options: Globals, as_json: bool, watch: bool) -> int:
 
 
 def _ask(config: Config, path: str) -> dict[str, Any] | None:
-    """What the daemon answers; None when none does."""
+    """What the daemon answers; None when none does. SoakError when it refuses the token."""
     import http.client
 
+    from soak.errors import SoakError
     from soak.web.address import address_of
 
     host, port = address_of(config.web.listen)
@@ -59,6 +61,8 @@ def _ask(config: Config, path: str) -> dict[str, Any] | None:
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            raise SoakError("web_token", listen=config.web.listen)
         found = json.loads(answer.read()) if answer.status == 200 else None
     except (OSError, http.client.HTTPException, ValueError):
         return None

@@ -158,7 +158,7 @@ class Limits:
     children: Growth = _growth("child processes, zombies and orphans included")
     tmp_files: Growth = _growth("temporary files")
     cpu: float | None = key(Percent(float("inf")), "of one core, in the high phase")
-    errors: float | None = key(Percent(), "of the requests that may fail")
+    errors: float | None = key(Percent(), "of the requests that were sent, how many may fail")
     p50: float | None = key(Duration(scale=1000.0), "median response time, from the intended moment of sending")
     p95: float | None = key(Duration(scale=1000.0), "95th percentile of the response time")
     p99: float | None = key(Duration(scale=1000.0), "99th percentile of the response time")

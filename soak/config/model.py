@@ -40,7 +40,9 @@ class Target:
     port: int | None = key(PORT, "attach to the process that listens on this port")
     process: str | None = key(Pattern(), "attach to the process whose command line matches this pattern")
     unit: str | None = key(Text(), "attach to this systemd unit")
-    container: str | None = key(Text(), "attach to this container")
+    container: str | None = key(
+        Text(), "attach to this container: its name, its id from 12 digits on, or a Kubernetes pod's UID"
+    )
     cwd: Path = key(Text(), "working folder of the command, relative to this file", default=".")
     env: Mapping[str, str] = key(TableOf(Setting(), "a table of strings"), "added to its environment", default={})
     url: str | None = key(Url(), "base of load and checks")
@@ -163,7 +165,8 @@ class Schedule:
     """When the daemon starts a soak."""
 
     cron: str | None = key(
-        Text('five fields such as "0 22 * * *"', r"\S+( +\S+){4}"), "minute, hour, day, month, weekday"
+        Text('five fields such as "0 22 * * *"', r"\S+( +\S+){4}"),
+        "minute, hour, day, month, weekday; unlike crontab's, day and weekday must both fit",
     )
     every: float | None = key(Duration(1.0), "or at this interval")
     timezone: str | None = key(Text(), "of cron", default_text="that of the machine")
@@ -204,5 +207,6 @@ class Web:
         default="127.0.0.1:8765",
     )
     token: str | None = key(
-        Text(), "asked of everybody (`Authorization: Bearer`), needed where not only this machine can reach it"
+        Text(),
+        "asked of everybody but at `/health` (`Authorization: Bearer`), needed where others can reach it",
     )

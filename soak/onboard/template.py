@@ -16,7 +16,7 @@ _HEAD = """\
 _MOST_LEFT_OUT = 20
 _LOAD = """\
 [load]
-profile = "sawtooth"  # up from low to high and down again in every cycle, then quiet: like is compared with like
+profile = "sawtooth"  # from low up to high in every cycle, then quiet: like is compared with like
 cycle = "1h"          # shorter cycles answer sooner and see less: soak says what they can decide
 cycles = 8            # a verdict takes 4 to 8; the first is warm-up
 low = {low}               # requests/s over all scenarios

@@ -83,7 +83,9 @@ def _asked(port: int, candidate: Candidate, served: Documented, log: str) -> Tri
     known, left_out = (served.paths, dict(served.closed)) if served.paths else (candidate.paths, dict(candidate.closed))
     wanted = list(dict.fromkeys([*known, *candidate.paths, *candidate.guesses]))
     left_out |= {path: "sounds as if it changed something" for path in wanted if _NOT_TO_BE_TRIED.search(path)}
-    answers = {path: _answer(port, path) for path in [path for path in wanted if path not in left_out][:_MOST_PATHS]}
+    harmless = [path for path in wanted if path not in left_out]
+    answers = {path: _answer(port, path) for path in harmless[:_MOST_PATHS]}
+    left_out |= {path: f"not asked, {_MOST_PATHS} others were" for path in harmless[_MOST_PATHS:] if path in known}
     left_out |= {path: answer for path, answer in answers.items() if path in known and answer not in (PAGE, STREAM)}
     pages, streams = (tuple(path for path, answer in answers.items() if answer == kind) for kind in (PAGE, STREAM))
     return Trial(port, pages, streams, {path: why for path, why in left_out.items() if path not in pages}, log=log)

@@ -102,7 +102,9 @@ def _refused(data: RunData) -> Evidence | None:
 
 
 def _planned_restarts(data: RunData) -> int:
-    return sum(event.detail.get("kind") in ("kill", "restart") for event in data.of_kind("fault"))
+    """Faults that were carried out on the whole target; a worker's end begins no segment."""
+    faults = [event.detail for event in data.of_kind("fault")]
+    return sum(one["fault"] in ("kill", "restart") and one["process"] == "target" and not one["why"] for one in faults)
 
 
 def _recycled(data: RunData) -> Evidence | None:

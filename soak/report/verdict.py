@@ -163,4 +163,4 @@ def _after_leak(report: dict[str, Any]) -> list[str]:
     steps = [*_count_first(report["findings"], growth), *steps]
     if site["partial"] and len(site["traceback"]) == 1 and growth[0]["unit"] == "bytes":
         steps.append("Only one frame is known: agent.frames = 5, or agent.heap = sampler, shows the callers.")
-    return [*steps, f"After the mend: soak run, then soak compare {report['run']['id']}"]
+    return [*steps, f"After the mend: soak run, then soak compare {report['run']['id']} and the new run's number"]

@@ -77,6 +77,15 @@ def test_init_tries_the_service_and_keeps_the_paths_that_answer(tmp_path: Path) 
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+def test_a_path_that_was_not_asked_for_there_are_many_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is compared with the routes by whoever reads it: none is missing without a word."""
+    monkeypatch.setattr(trial, "_MOST_PATHS", 1)
+    (tmp_path / "main.py").write_text(APP)
+    assert init(tmp_path, "--yes").exit_code == 0
+    text = (tmp_path / "soak.toml").read_text()
+    assert "#   /broken  not asked" in text and "#   /private  not asked" in text and "/ready" not in text
+
+
 def test_a_path_that_was_asked_for_is_sent_though_it_is_refused(tmp_path: Path) -> None:
     """--path decides; that it answered 404 is said, on the terminal and in the file."""
     (tmp_path / "main.py").write_text(APP)

@@ -81,6 +81,25 @@ def test_restart_begins_a_segment_and_withdraws_clean(store: Store) -> None:
     assert "target_restarted" in [one["code"] for one in clean["evidence"]]
 
 
+@pytest.mark.parametrize(
+    ("detail", "verdict"),
+    [
+        ({"fault": "restart", "process": "target", "why": ""}, "clean"),
+        ({"fault": "kill", "process": "target", "why": ""}, "clean"),
+        ({"fault": "kill", "process": "worker", "why": ""}, "inconclusive"),
+        ({"fault": "restart", "process": "target", "why": "not ours"}, "inconclusive"),
+        ({"fault": "stop", "process": "target", "why": ""}, "inconclusive"),
+    ],
+)
+def test_restart_by_a_fault_withdraws_nothing(store: Store, detail: dict[str, object], verdict: str) -> None:
+    """Planned is one that ended the whole target, and was carried out."""
+    fault = EventRow(
+        "fault", 235.0, 240.0, {**detail, "number": 0, "pids": [], "lasted": 1.0, "recovered": 4.0}, key="0@3"
+    )
+    report = report_of(store, Plan(cycles=10, extra=[SegmentRow(1, 240.0, "restart"), fault]))
+    assert report["verdict"] == verdict and "target_restarted" in [one["code"] for one in report["evidence"]]
+
+
 def test_load_that_did_not_land_withdraws_clean(store: Store) -> None:
     """Only three requests in ten reached the target: nothing was soaked, nothing is clean."""
     report = report_of(store, Plan(landed_share=0.3))

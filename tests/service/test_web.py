@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from soak.web.server import WebPart
 from soak_storage import Store, open_store
 from soak_storage.records import EventRow, LoadWindowRow, SampleRow
 from tests.common import PATIENCE_S, free_port, wait_until
+from tests.e2e.soaking import Done, soak
+from tests.service.daemons import configure
 
 Ask = Callable[..., tuple[int, dict[str, str], bytes]]
 Serve = Callable[..., tuple[Standing, Ask]]
@@ -149,6 +152,21 @@ def test_a_token_is_asked_for(serve: Serve) -> None:
     assert ask("/metrics", Authorization="Bearer open sesame")[0] == 200
     status, _, body = ask("/health")
     assert status == 200 and json.loads(body) == {"status": "healthy"}
+
+
+def test_status_says_that_it_is_the_token_and_not_that_nobody_answers(serve: Serve, tmp_path: Path) -> None:
+    """Another token than the daemon's: exit 4 with what to do; the right one is answered."""
+    listen = f"0.0.0.0:{free_port()}"
+    serve(listen, token="open sesame")
+
+    def status(token: str) -> Done:
+        configure(tmp_path, 1, web={"listen": listen, "token": token})
+        return soak(tmp_path, "status")
+
+    refused = status("open, please")
+    assert refused.code == 4 and "does not take the token" in refused.err and "No daemon" not in refused.err
+    answered = status("open sesame")
+    assert answered.code == 0 and "soak is healthy" in answered.out
 
 
 def test_other_addresses_need_a_token() -> None:
