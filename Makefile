@@ -9,6 +9,7 @@ SLOW ?=
 .PHONY: help setup demo test test-docs test-slow check docs bench self-soak clean
 
 help:
+	@echo "make setup      the environment in .venv; every other target does it first"
 	@echo "make demo       soak the bundled target, leaky and clean, and print both reports"
 	@echo "make test       the fast tests"
 	@echo "make test-docs  every command of README and docs, as it stands"
@@ -17,10 +18,11 @@ help:
 	@echo "make docs       the references that are generated from the code"
 	@echo "make bench      our figure, the peer's and the ratio; SOAK_BENCH=quick: seconds, figures that say nothing"
 	@echo "make self-soak  soak soaks its own daemon: 60 cycles of two minutes"
+	@echo "make clean      the environment and build/ away, with what self-soaks keep there"
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt hatch_build.py $(wildcard probes/soak_heap/*.[ch]) $(wildcard soak/load/*.[ch])
+$(READY): pyproject.toml constraints.txt hatch_build.py probes/soak_heap/build.py $(wildcard probes/soak_heap/*.[ch]) $(wildcard soak/load/*.[ch])
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "soak needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'

@@ -120,6 +120,12 @@ def test_target_and_soak_share_the_folder_of_the_agent(file: str) -> None:
     assert mounts == [str(Path(folder).parent)] * 2
 
 
+@pytest.mark.parametrize("file", ["docker/compose.yaml", "kubernetes/sidecar.yaml", "kubernetes/cronjob.yaml"])
+def test_the_host_has_a_name_that_stays(file: str) -> None:
+    """Schedule and last verdict are kept by it: a random one is another daemon after every rollout."""
+    assert re.findall(r"^ +hostname: (orders-api\S*)", (DEPLOY / file).read_text(), re.MULTILINE)
+
+
 @pytest.mark.parametrize("file", sorted((DEPLOY / "ci").iterdir()), ids=lambda file: file.name)
 def test_no_pipeline_installs_a_package_of_somebody_else(file: Path) -> None:
     """soak is on no index: what is called so there would be run with the rights of the job."""

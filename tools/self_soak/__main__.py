@@ -24,11 +24,13 @@ from benchmarks.ports import free_port
 REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 FOLDER = REPOSITORY / "build/self-soak"
-CYCLE_S, CYCLES = quick.sized((120, "60"), (10, "2"))  # seconds of one, and how many
+INNER_S = 20  # a cycle of the run that goes on in the daemon
+CYCLE_S, CYCLES = quick.sized((120, 60), (10, 2))  # seconds of one, and how many
 
 
-def write_configurations(folder: Path, *, many_runs: bool, heap: str, cycle: int) -> Path:
+def write_configurations(folder: Path, *, many_runs: bool, heap: str, cycle: int, cycles: int) -> Path:
     """The two configurations in `folder`; the one to begin with."""
+    inner = max(1000, cycle * cycles // INNER_S + 60)  # cycles
     (folder / "daemon").mkdir(parents=True, exist_ok=True)
     (folder / "tmp").mkdir(mode=0o700, exist_ok=True)
     facts = {
@@ -44,9 +46,9 @@ def write_configurations(folder: Path, *, many_runs: bool, heap: str, cycle: int
         "OUTER": f"{cycle}s",
         "QUIET": f"{cycle / 4:g}s",
         # One run in every cycle, or a single one that is longer than all of them.
-        "CYCLE": "3s" if many_runs else "20s",
-        "CYCLES": "2" if many_runs else "1000",
-        "EVERY": f"{cycle}s" if many_runs else "12h",
+        "CYCLE": "3s" if many_runs else f"{INNER_S}s",
+        "CYCLES": "2" if many_runs else str(inner),
+        "EVERY": f"{cycle}s" if many_runs else f"{max(12 * 3600, 2 * inner * INNER_S)}s",
     }
     for name, place in (("outer.toml", "soak.toml"), ("daemon.toml", "daemon/soak.toml")):
         text = (HERE / name).read_text(encoding="utf-8")
@@ -59,7 +61,7 @@ def write_configurations(folder: Path, *, many_runs: bool, heap: str, cycle: int
 def main() -> int:
     """Run it; the exit code of `soak run`: 0 when the daemon is clean."""
     parser = argparse.ArgumentParser(prog="python -m tools.self_soak", description=__doc__)
-    parser.add_argument("--cycles", default=CYCLES, help="how many cycles (60)")
+    parser.add_argument("--cycles", type=int, default=CYCLES, help="how many cycles (60)")
     parser.add_argument("--cycle", type=int, help="seconds of a cycle (120; 20 with --many-runs)")
     parser.add_argument("--many-runs", action="store_true", help="the daemon begins a run in every cycle: 180 an hour")
     parser.add_argument("--heap", default="off", choices=("off", "sampler", "tracemalloc"), help="look into the daemon")
@@ -69,9 +71,11 @@ def main() -> int:
     if folder == FOLDER / "quick":
         shutil.rmtree(folder, ignore_errors=True)  # of the time before
     cycle = options.cycle or (20 if options.many_runs else CYCLE_S)
-    config = write_configurations(folder.resolve(), many_runs=options.many_runs, heap=options.heap, cycle=cycle)
+    config = write_configurations(
+        folder.resolve(), many_runs=options.many_runs, heap=options.heap, cycle=cycle, cycles=options.cycles
+    )
     print(f"stores, logs and the report are in {config.parent}", file=sys.stderr)
-    command = [sys.executable, "-P", "-m", "soak", "run", "-c", str(config), "--cycles", options.cycles]
+    command = [sys.executable, "-P", "-m", "soak", "run", "-c", str(config), "--cycles", str(options.cycles)]
     report = config.with_name("report.json")
     command += ["--json", str(report), "--html", str(report.with_suffix(".html"))]
     code = subprocess.run(command, cwd=REPOSITORY, check=False).returncode
