@@ -1,4 +1,7 @@
-"""`python -m benchmarks.heap [PAIRS]`: what the heap sampler costs and finds, beside its peers, in one run."""
+"""`python -m benchmarks.heap [PAIRS]`: what the heap sampler costs and finds, beside its peers, in one run.
+
+1 when a goal was missed.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import quick
-from benchmarks.heap.cells import MB, PAIRS, PROCESSES, Ratio, cpu, few, judged, resident, run
+from benchmarks.heap.cells import MB, PAIRS, PROCESSES, Judged, Ratio, cpu, few, judged, resident, run, told
 from benchmarks.heap.setup import compiled, environment
 from soak.analysis import judge_sites
 
@@ -69,7 +72,7 @@ def _suspect(readings: Sequence[Mapping[str, Any]]) -> str:
     return str(ranked[0].key) if ranked else ""
 
 
-def ranking(python: Path) -> list[str]:
+def ranking(python: Path) -> list[Judged]:
     """The leak beside 200 MB of live heap, over ten seeds."""
     runs = [[json.loads(line) for line in run(python, "ranking.py", seed, LIVE, CYCLES)] for seed in SEEDS]
     leaked, found = sorted(first_after(cycles[:-1]) for cycles in runs), [cycles[-1] for cycles in runs]
@@ -83,7 +86,7 @@ def ranking(python: Path) -> list[str]:
     ]
 
 
-def native(python: Path) -> list[str]:
+def native(python: Path) -> list[Judged]:
     """50 MB leaked by malloc and by mmap: the largest deviation from the truth over five seeds, as a ratio."""
     found = [json.loads(run(python, "native_leaks.py", seed, NATIVE, preload=True)[-1]) for seed in SEEDS[:5]]
     lines = []
@@ -95,19 +98,23 @@ def native(python: Path) -> list[str]:
     return lines
 
 
-def main() -> None:
-    """Print the tables, then every goal with its figure. The library is built from the source as it is."""
+def main() -> int:
+    """Print the tables, then every goal with its figure; 1 when one was missed. The library is built from the
+    source as it is.
+    """
     python = environment()
     compiled()
     cells = cpu_table(python, int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS)
     added = memory_table(python)
     rest = ranking(python) + native(python)
     print("\ngoals (CPU: what ours adds over what the peer adds; ± is in the table above)\n")
-    for workload in WORKLOADS:
-        print(judged(f"CPU, {workload}", cells[OURS, workload].median, GOALS[workload], unit="x", peer=PEER,
-                     beside=cells[PEER, workload].median))  # fmt: skip
-    print(judged("memory added to wsgi", added[OURS], 3, unit="MB", peer=PEER, beside=added[PEER]))
-    print("\n".join(rest))
+    found = [
+        judged(f"CPU, {workload}", cells[OURS, workload].median, GOALS[workload], unit="x", peer=PEER,
+               beside=cells[PEER, workload].median)
+        for workload in WORKLOADS
+    ]  # fmt: skip
+    found.append(judged("memory added to wsgi", added[OURS], 3, unit="MB", peer=PEER, beside=added[PEER]))
+    return told([*found, *rest])
 
 
 if __name__ == "__main__":

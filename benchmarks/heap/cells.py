@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,14 @@ class Ratio:
 
     def __str__(self) -> str:
         return f"{self.median:.3f} ± {self.half:.3f}"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A figure beside its goal: the line to print, and whether the goal was missed."""
+
+    line: str
+    missed: bool
 
 
 def run(python: Path, script: str, *arguments: object, preload: bool = False) -> list[str]:
@@ -72,13 +81,20 @@ def resident(python: Path, workload: str, tool: str) -> float:
 
 def judged(
     what: str, figure: float, goal: float, *, unit: str = "", peer: str = "", beside: float | None = None
-) -> str:
-    """A line: the figure, what a peer comes to, their ratio (below 1: ours is less), and whether the goal is met.
+) -> Judged:
+    """The line: the figure, what a peer comes to, their ratio (below 1: ours is less), and whether the goal is met.
 
     Costs over a null of 1 (CPU ratios) are compared by what they add.
     """
     added, other = (figure - 1, (beside or 1) - 1) if unit == "x" else (figure, beside or 0.0)
     theirs = "" if beside is None else f"{peer} {beside:.3f}"
     ratio = "" if beside is None or other <= 0 else f"{max(added, 0) / other:.2f} of it"
-    met = "ok" if figure <= goal else "MISSED"
-    return f"{what:<44}{figure:>9.3f} {unit:<3}{theirs:<30}{ratio:<12} goal {goal:g} {met}"
+    missed = not figure <= goal  # no figure (NaN) is none that meets it
+    said = "MISSED" if missed else "ok"
+    return Judged(f"{what:<44}{figure:>9.3f} {unit:<3}{theirs:<30}{ratio:<12} goal {goal:g} {said}", missed)
+
+
+def told(found: Sequence[Judged]) -> int:
+    """Print the lines; the exit code: 1 when a goal was missed."""
+    print("\n".join(one.line for one in found))
+    return int(any(one.missed for one in found))

@@ -1,7 +1,7 @@
 """`python -m benchmarks.verdicts [--quick] [--seed N] [--reps N] [--short]`: prints the tables of how detection works.
 
 Everything is seeded: the same arguments print the same numbers. `--short` judges cycles of 40 s sampled every 0.5 s
-against limits per cycle; the default is hour-long cycles sampled every 10 s.
+against limits per cycle; the default is hour-long cycles sampled every 10 s. 1 when a floor is missed.
 """
 
 from __future__ import annotations
@@ -51,6 +51,23 @@ class Score:
     def share(self, verdict: str) -> float:
         """Share of a verdict."""
         return self.said[verdict] / max(1, sum(self.said.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A figure in per cent; whether it is `good` (its floor) and `best` (its goal)."""
+
+    name: str
+    seen: float
+    floor: str
+    goal: str
+    good: bool
+    best: bool
+
+    @property
+    def said(self) -> str:
+        """MISSED below the floor."""
+        return "ok" if self.best else "floor" if self.good else "MISSED"
 
 
 Scores = dict[tuple[str, str, float], Score]  # (benign or leaking, shape, factor)
@@ -148,35 +165,33 @@ def by_cycles(family: Family, grids: Iterable[Grid], seed: int, reps: int) -> li
     return rows
 
 
-def goals(scores: Scores) -> list[str]:
+def goals(scores: Scores) -> list[Row]:
     """The figures of one family at 8 cycles against what is asked of them."""
     wrong = 0.5 * (mean(scores, "leak", "benign", 0.0) + mean(scores, "leak", "leaking", 0.5))
     held = 0.5 * (coverage(scores, "leaking") + coverage(scores, "benign"))
     rows = [
-        *_at_most("leak on benign and at 0.5 x", wrong, 0.5, 0.1),
-        *_at_least("recall at 2 x", mean(scores, "leak", "leaking", 2.0), 94.0, 97.0),
-        *_at_most("clean at 2 x", mean(scores, "clean", "leaking", 2.0), 0.2, 0.05),
-        *_at_least("clean on benign", mean(scores, "clean", "benign", 0.0), 93.0, 95.0),
-        ("coverage, mean", held, "93 to 97", "93 to 97", 93 <= held <= 97, 93 <= held <= 97),
+        _at_most("leak on benign and at 0.5 x", wrong, 0.5, 0.1),
+        _at_least("recall at 2 x", mean(scores, "leak", "leaking", 2.0), 94.0, 97.0),
+        _at_most("clean at 2 x", mean(scores, "clean", "leaking", 2.0), 0.2, 0.05),
+        _at_least("clean on benign", mean(scores, "clean", "benign", 0.0), 93.0, 95.0),
+        Row("coverage, mean", held, "93 to 97", "93 to 97", 93 <= held <= 97, 93 <= held <= 97),
     ]
     lowest = 100 * min(_pooled(held) for held in _by_shape(scores).values())
-    rows += _at_least("coverage, weakest shape", lowest, 0.0, 85.0)
+    return [*rows, _at_least("coverage, weakest shape", lowest, 0.0, 85.0)]
+
+
+def _at_least(name: str, seen: float, floor: float, goal: float) -> Row:
+    return Row(name, seen, f"{floor:g}", f"> {goal:g}", seen >= floor, seen > goal)
+
+
+def _at_most(name: str, seen: float, floor: float, goal: float) -> Row:
+    return Row(name, seen, f"< {floor:g}", f"< {goal:g}", seen < floor, seen < goal)
+
+
+def judged(rows: Iterable[Row]) -> list[str]:
+    """The table of the figures and what is asked of them."""
     head = ["| figure | seen | floor | goal | |", "|---|---|---|---|---|"]
-    return head + [
-        f"| {name} | {seen:.2f} % | {floor} % | {goal} % | {'ok' if best else 'floor' if good else 'MISSED'} |"
-        for name, seen, floor, goal, good, best in rows
-    ]
-
-
-Row = tuple[str, float, str, str, bool, bool]
-
-
-def _at_least(name: str, seen: float, floor: float, goal: float) -> list[Row]:
-    return [(name, seen, f"{floor:g}", f"> {goal:g}", seen >= floor, seen > goal)]
-
-
-def _at_most(name: str, seen: float, floor: float, goal: float) -> list[Row]:
-    return [(name, seen, f"< {floor:g}", f"< {goal:g}", seen < floor, seen < goal)]
+    return head + [f"| {row.name} | {row.seen:.2f} % | {row.floor} % | {row.goal} % | {row.said} |" for row in rows]
 
 
 def _by_shape(scores: Scores) -> dict[tuple[str, str], list[Score]]:
@@ -192,21 +207,22 @@ def _pooled(held: list[Score]) -> float:
     return float(np.mean([score.coverage for score in held]))
 
 
-def cost() -> list[str]:
-    """What judging takes, measured in a process of its own."""
+def cost() -> tuple[str, bool]:
+    """What judging takes, measured in a process of its own: the line, and whether it is within the floor."""
     out = subprocess.run(
         [sys.executable, "-m", "benchmarks.verdicts.cost"], capture_output=True, text=True, check=True
     ).stdout.split()
     seconds, size = float(out[0]), float(out[1]) / 1e6
     fine = "ok" if seconds < 2 and size < 120 else "floor" if seconds < 10 and size < 300 else "MISSED"
-    return [
+    line = (
         f"Cost: {SERIES} series of {HOURS} hours at one sample a second: {seconds:.1f} s of CPU, {size:.0f} MB "
         f"resident (floor 10 s and 300 MB, goal 2 s and 120 MB): {fine}"
-    ]
+    )
+    return line, fine != "MISSED"
 
 
-def main() -> None:
-    """Print every table."""
+def main() -> int:
+    """Print every table; 1 when a floor is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about a minute, coarser numbers")
     parser.add_argument("--short", action="store_true", help="cycles of 40 s with limits per cycle")
@@ -219,19 +235,24 @@ def main() -> None:
         """The time axis that was chosen."""
         return Grid(cycles, 40.0, 0.5) if chosen.short else Grid(cycles)
 
+    good = True
     for title, family in FAMILIES.items():
         size = f"{len(family.benign)} benign and {len(family.leaking)} leaking shapes, {reps} series each"
         print(f"\n### Shapes {title}: {size}, 8 cycles\n", flush=True)
         scores = run(family, METHODS, grid(8), FACTORS, chosen.seed, reps)
+        asked = goals(scores["soak"])
+        good &= all(row.good for row in asked)
         for table in (
             headline(scores),
-            goals(scores["soak"]),
+            judged(asked),
             by_factor(scores["soak"], FACTORS),
             weakest(scores["soak"]),
         ):
             print("\n".join(table), end="\n\n", flush=True)
         print("\n".join(by_cycles(family, map(grid, NUMBERS), chosen.seed + 1, reps)), flush=True)
-    print("", *cost(), sep="\n")
+    line, cheap = cost()
+    print("", line, sep="\n")
+    return int(not (good and cheap))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,49 @@
+"""What benchmarks conclude from figures: a missed goal ends one with 1, and nothing measured is no success."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.heap.cells import Ratio
+from benchmarks.overhead import __main__ as overhead
+from benchmarks.probes import __main__ as probes
+from benchmarks.verdicts import __main__ as verdicts
+
+
+@pytest.mark.parametrize(("ratio", "code"), [(1.005, 0), (1.2, 1)])
+def test_a_missed_goal_of_overhead_is_an_exit_code(ratio, code, monkeypatch, capsys):
+    """Every cell has the same ratio; memory is within its goal."""
+    monkeypatch.setattr("sys.argv", ["overhead"])
+    for name in ("environment", "compiled"):
+        monkeypatch.setattr(overhead, name, lambda: None)
+    monkeypatch.setattr(
+        overhead, "cpu", lambda python, workload, tool, pairs: Ratio(1.0 if tool == "null" else ratio, 0)
+    )
+    monkeypatch.setattr(overhead, "resident", lambda python, workload, tool: 0.0)
+    assert overhead.main() == code
+    assert ("MISSED" in capsys.readouterr().out) == bool(code)
+
+
+@pytest.mark.parametrize(("percent", "code"), [(0.1, 0), (2.0, 1)])
+def test_a_missed_goal_of_probes_is_an_exit_code(percent, code, monkeypatch, capsys):
+    """2 % of a core is too much for one process, and not for 50."""
+    monkeypatch.setattr("sys.argv", ["probes"])
+    monkeypatch.setattr(probes, "calls", lambda: None)
+    monkeypatch.setattr(probes, "watch", lambda who, pid, seconds: (percent, 2**20))
+    monkeypatch.setattr(probes, "watch_as_psrecord", lambda pid, seconds: 1.0)
+    assert probes.main() == code
+    assert capsys.readouterr().out.count("MISSED") == code
+
+
+@pytest.mark.parametrize(("good", "cheap", "code"), [(True, True, 0), (False, True, 1), (True, False, 1)])
+def test_a_missed_floor_of_verdicts_is_an_exit_code(good, cheap, code, monkeypatch):
+    """Of any family, or of what judging costs."""
+    monkeypatch.setattr("sys.argv", ["verdicts"])
+    monkeypatch.setattr(verdicts, "FAMILIES", dict(list(verdicts.FAMILIES.items())[:2]))
+    monkeypatch.setattr(verdicts, "run", lambda *_: {"soak": {}})
+    for name in ("headline", "by_factor", "weakest", "by_cycles"):
+        monkeypatch.setattr(verdicts, name, lambda *_: [])
+    rows = iter([[verdicts.Row("a figure", 50.0, "60", "70", good, False)], []])
+    monkeypatch.setattr(verdicts, "goals", lambda _: next(rows))
+    monkeypatch.setattr(verdicts, "cost", lambda: ("", cheap))
+    assert verdicts.main() == code
