@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.heap.cells import Ratio
+from benchmarks.heap.cells import Ratio, judged_cpu
 from benchmarks.overhead import __main__ as overhead
 from benchmarks.probes import __main__ as probes
 from benchmarks.verdicts import __main__ as verdicts
@@ -22,6 +22,23 @@ def test_a_missed_goal_of_overhead_is_an_exit_code(ratio, code, monkeypatch, cap
     monkeypatch.setattr(overhead, "resident", lambda python, workload, tool: 0.0)
     assert overhead.main() == code
     assert ("MISSED" in capsys.readouterr().out) == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("ours", "null", "said"),
+    [
+        (Ratio(1.02, 0.01), Ratio(1.00, 0.01), "ok"),
+        (Ratio(1.02, 0.04), Ratio(1.00, 0.01), "undecided"),
+        (Ratio(1.02, 0.01), Ratio(0.93, 0.01), "undecided"),
+        (Ratio(1.06, 0.04), Ratio(1.00, 0.01), "MISSED"),
+        (Ratio(float("nan"), 0.0), Ratio(1.00, 0.01), "MISSED"),
+    ],
+)
+def test_a_ratio_is_within_its_goal_with_all_of_its_interval(ours, null, said):
+    """Of 5 %: what is too wide, or beside a null control that is as far off, says nothing, and misses nothing."""
+    judged = judged_cpu("CPU", ours, 1.05, null, "a peer", Ratio(1.1, 0.0))
+    assert judged.line.endswith(f" {said}")
+    assert judged.missed == (said == "MISSED")
 
 
 @pytest.mark.parametrize(("percent", "code"), [(0.1, 0), (2.0, 1)])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import quick
-from benchmarks.heap.cells import MB, PAIRS, PROCESSES, Judged, Ratio, cpu, few, judged, resident, run, told
+from benchmarks.heap.cells import MB, PAIRS, PROCESSES, Judged, Ratio, cpu, few, judged, judged_cpu, resident, run, told
 from benchmarks.heap.setup import compiled, environment
 from soak.analysis import judge_sites
 
@@ -109,10 +109,9 @@ def main() -> int:
     rest = ranking(python) + native(python)
     print("\ngoals (CPU: what ours adds over what the peer adds; ± is in the table above)\n")
     found = [
-        judged(f"CPU, {workload}", cells[OURS, workload].median, GOALS[workload], unit="x", peer=PEER,
-               beside=cells[PEER, workload].median)
-        for workload in WORKLOADS
-    ]  # fmt: skip
+        judged_cpu(f"CPU, {name}", cells[OURS, name], GOALS[name], cells["null", name], PEER, cells[PEER, name])
+        for name in WORKLOADS
+    ]
     found.append(judged("memory added to wsgi", added[OURS], 3, unit="MB", peer=PEER, beside=added[PEER]))
     return told([*found, *rest])
 

@@ -80,18 +80,34 @@ def resident(python: Path, workload: str, tool: str) -> float:
 
 
 def judged(
-    what: str, figure: float, goal: float, *, unit: str = "", peer: str = "", beside: float | None = None
+    what: str,
+    figure: float,
+    goal: float,
+    *,
+    unit: str = "",
+    peer: str = "",
+    beside: float | None = None,
+    doubt: bool = False,
 ) -> Judged:
     """The line: the figure, what a peer comes to, their ratio (below 1: ours is less), and whether the goal is met.
 
-    Costs over a null of 1 (CPU ratios) are compared by what they add.
+    Costs over a null of 1 (CPU ratios) are compared by what they add. With `doubt` a figure within its goal is
+    undecided: neither met nor missed.
     """
     added, other = (figure - 1, (beside or 1) - 1) if unit == "x" else (figure, beside or 0.0)
     theirs = "" if beside is None else f"{peer} {beside:.3f}"
     ratio = "" if beside is None or other <= 0 else f"{max(added, 0) / other:.2f} of it"
     missed = not figure <= goal  # no figure (NaN) is none that meets it
-    said = "MISSED" if missed else "ok"
+    said = "MISSED" if missed else "undecided" if doubt else "ok"
     return Judged(f"{what:<44}{figure:>9.3f} {unit:<3}{theirs:<30}{ratio:<12} goal {goal:g} {said}", missed)
+
+
+def judged_cpu(what: str, ours: Ratio, goal: float, null: Ratio, peer: str, beside: Ratio) -> Judged:
+    """The same of a CPU ratio. A goal of some per cent is met only by one that is known to as much: it is undecided
+    where the interval reaches beyond the goal, or where the null control is off by more than the goal allows.
+    """
+    doubt = ours.median + ours.half > goal or abs(null.median - 1) > goal - 1
+    return judged(what, ours.median, goal, unit="x", peer=peer, beside=beside.median, doubt=doubt)
 
 
 def told(found: Sequence[Judged]) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from benchmarks import quick
-from benchmarks.heap.cells import MB, PAIRS, Ratio, cpu, few, judged, resident, told
+from benchmarks.heap.cells import MB, PAIRS, Ratio, cpu, few, judged, judged_cpu, resident, told
 from benchmarks.heap.setup import compiled, environment
 
 KINDS = quick.sized({"pure": "pure", "wsgi": "files", "aio": "aio"}, {"wsgi": "files"})  # column: workload
@@ -38,11 +38,10 @@ def main() -> int:
         print(f"{tool:<22}" + "".join(f"{cells[tool, kind]!s:>18}" for kind in KINDS) + f"{shown:>10.1f}", flush=True)
     print("\ngoals (CPU: what ours adds over what the peer adds)\n")
     found = [
-        judged(f"CPU, {tool}, {kind}", cells[tool, kind].median, goal, unit="x", peer=PEER,
-               beside=cells[PEER, kind].median)
+        judged_cpu(f"CPU, {tool}, {kind}", cells[tool, kind], goal, cells["null", kind], PEER, cells[PEER, kind])
         for tool, goal in GOALS.items()
         for kind in KINDS
-    ]  # fmt: skip
+    ]
     found.append(judged("memory, agent idle", added[IDLE], 2, unit="MB", peer=PEER, beside=added[PEER]))
     return told(found)
 
