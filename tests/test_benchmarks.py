@@ -7,6 +7,9 @@ import pytest
 from benchmarks.heap.cells import Ratio, judged_cpu
 from benchmarks.overhead import __main__ as overhead
 from benchmarks.probes import __main__ as probes
+from benchmarks.quick import LeftOut
+from benchmarks.suites import run as suites
+from benchmarks.suites.running import Compared
 from benchmarks.verdicts import __main__ as verdicts
 
 
@@ -64,3 +67,27 @@ def test_a_missed_floor_of_verdicts_is_an_exit_code(good, cheap, code, monkeypat
     monkeypatch.setattr(verdicts, "goals", lambda _: next(rows))
     monkeypatch.setattr(verdicts, "cost", lambda: ("", cheap))
     assert verdicts.main() == code
+
+
+@pytest.mark.parametrize(
+    ("without", "beside", "broken"),
+    [
+        ({"one": "passed", "two": "failed"}, {"one": "passed", "two": "failed"}, []),
+        ({"one": "passed"}, {"one": "failed"}, ["one"]),
+        ({"one": "passed"}, {"one": "skipped"}, ["one"]),
+        ({"one": "passed"}, {}, ["one"]),
+        ({"one": "skipped"}, {"one": "failed", "two": "passed"}, ["suite"]),
+        ({}, {}, ["suite"]),
+    ],
+)
+def test_a_test_that_passes_has_to_pass_beside_the_agent(without, beside, broken):
+    """Skipped or gone is broken; a suite of which nothing passed at all is no evidence."""
+    assert suites.broken(Compared("suite", "3.11.7", without, beside)) == broken
+
+
+def test_an_interpreter_without_tests_is_no_success(monkeypatch):
+    """Nothing was compared in it."""
+    monkeypatch.setattr("sys.argv", ["run", "--python", "/no/such/python"])
+    monkeypatch.setattr(suites, "has_tests", lambda python: False)
+    with pytest.raises(LeftOut, match="came without its tests"):
+        suites.main()
