@@ -7,6 +7,8 @@ import pytest
 from benchmarks.heap.cells import Ratio, judged_cpu
 from benchmarks.overhead import __main__ as overhead
 from benchmarks.probes import __main__ as probes
+from benchmarks.processes.__main__ import Figure, Score, figures
+from benchmarks.processes.cases import Case
 from benchmarks.quick import LeftOut
 from benchmarks.suites import run as suites
 from benchmarks.suites.running import Compared
@@ -91,3 +93,26 @@ def test_an_interpreter_without_tests_is_no_success(monkeypatch):
     monkeypatch.setattr(suites, "has_tests", lambda python: False)
     with pytest.raises(LeftOut, match="came without its tests"):
         suites.main()
+
+
+def missed(verdicts: list[str]) -> set[str]:
+    """The figures below their floors when sound targets are judged so, and all leaking ones are found."""
+    held = {"python_heap": True, "rss": True}
+    sound = [Score(Case(0.0, "", number), verdict, held) for number, verdict in enumerate(verdicts)]
+    found = figures([*sound, Score(Case(2.0, "", 0), "leak", held)], len(verdicts))
+    return {figure.name for figure in found if not figure.reaches(figure.floor)}
+
+
+def test_a_soak_that_gave_no_answer_is_wrong():
+    """Not one that accused nobody; and one that never decides does not pass either."""
+    assert missed(["clean"] * 10) == set()
+    accused = {"false verdict on benign ones, or none", "no leak at 0 and 0.5 x limit"}
+    for verdict in ("leak", "error", "no report: it was killed"):
+        assert missed(["clean"] * 9 + [verdict]) == accused
+    assert missed(["inconclusive"] * 10) == {"clean on benign processes"}
+
+
+def test_a_figure_without_runs_is_missed():
+    """In both directions."""
+    assert not Figure("none", [], 2.0, 1.0, most=True).reaches(2.0)
+    assert str(Figure("none", [], 0.0, 0.0)).endswith("MISSED")

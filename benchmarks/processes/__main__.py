@@ -1,7 +1,8 @@
 """`python -m benchmarks.processes [--runs 10] [--benign 100] [--parallel 8]`: real runs against what was planted.
 
 150 runs of 8 cycles of 6 s; eight at a time, they take 20 to 30 minutes on two cores. Prints what was said at each
-planted rate, and the figures beside their floors and goals; 1 when a floor is missed.
+planted rate, and the figures beside their floors and goals; 1 when a floor is missed. A run that gave no answer is
+wrong in every figure that it belongs to, and a figure without runs is missed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from benchmarks import quick
 from benchmarks.processes.cases import CYCLE, CYCLES, RATES, Case, cases
 
 PATIENCE = CYCLE * CYCLES + 300.0
+ANSWERS = ("leak", "clean", "inconclusive")
 DECIDED = ("python_heap", "rss")
 
 
@@ -32,6 +34,11 @@ class Score:
     case: Case
     verdict: str
     held: dict[str, bool]
+
+    @property
+    def said(self) -> str:
+        """One of ANSWERS; empty when the soak failed or came to no report."""
+        return self.verdict if self.verdict in ANSWERS else ""
 
 
 def soak(case: Case) -> Score:
@@ -91,27 +98,39 @@ class Figure:
     goal: float
     most: bool = False
 
+    @property
+    def seen(self) -> float:
+        """Per cent; of no runs, 0."""
+        return 100.0 * sum(self.right) / max(1, len(self.right))
+
+    def reaches(self, bound: float) -> bool:
+        """Whether it is on the right side of a floor or goal; without runs it is not."""
+        return bool(self.right) and (self.seen < bound if self.most else self.seen >= bound)
+
     def __str__(self) -> str:
-        seen = 100.0 * sum(self.right) / max(1, len(self.right))
-        floor, goal = ((seen < x if self.most else seen >= x) for x in (self.floor, self.goal))
         sign = "<" if self.most else ">="
-        said = "ok" if goal else "floor" if floor else "MISSED"
+        said = "ok" if self.reaches(self.goal) else "floor" if self.reaches(self.floor) else "MISSED"
         return (
-            f"{self.name:<44} {sum(self.right):>4} of {len(self.right):<4} {seen:>6.1f} %"
+            f"{self.name:<44} {sum(self.right):>4} of {len(self.right):<4} {self.seen:>6.1f} %"
             f"   floor {sign} {self.floor:g} %   goal {sign} {self.goal:g} %   {said}"
         )
 
 
 def figures(scores: Sequence[Score], planted: int) -> list[Figure]:
-    """What the issue asks for. Benign: nothing planted, with innocent switches or without."""
+    """What the issue asks for. Benign: nothing planted, with innocent switches or without.
+
+    Who is never sure accuses nobody: so *clean* has a floor of its own. All 110 were clean when it was set; it is to
+    find a soak that stays undecided on sound services, not one that wants a cycle more on a busy machine.
+    """
     quiet = [s for s in scores if s.case.rate in (0.0, 0.5) and s.case.number < planted]
     loud = [s for s in scores if s.case.rate >= 2.0]
     benign = [s for s in scores if s.case.rate == 0.0]
     held = {one: [s.held[one] for s in scores if one in s.held] for one in DECIDED}
     return [
-        Figure("false verdict on benign processes", [s.verdict == "leak" for s in benign], 2.0, 1.0, most=True),
-        Figure("no leak at 0 and 0.5 x limit", [s.verdict != "leak" for s in quiet], 100.0, 100.0),
-        Figure("leak at 2 and 5 x limit", [s.verdict == "leak" for s in loud], 95.0, 100.0),
+        Figure("false verdict on benign ones, or none", [s.said in ("leak", "") for s in benign], 2.0, 1.0, most=True),
+        Figure("clean on benign processes", [s.said == "clean" for s in benign], 80.0, 95.0),
+        Figure("no leak at 0 and 0.5 x limit", [s.said not in ("leak", "") for s in quiet], 100.0, 100.0),
+        Figure("leak at 2 and 5 x limit", [s.said == "leak" for s in loud], 95.0, 100.0),
         Figure("interval of the Python heap holds the truth", held["python_heap"], 90.0, 95.0),
         Figure("interval of rss holds the truth", held["rss"], 90.0, 95.0),
     ]
@@ -129,14 +148,13 @@ def main() -> int:
     with ThreadPoolExecutor(options.parallel) as pool:
         for score in pool.map(soak, cases(options.runs, options.benign)):
             scores.append(score)
-            wrong = score.verdict not in ("leak", "clean", "inconclusive")
-            if wrong or (score.verdict == "leak") != (score.case.rate >= 1.0):
+            if not score.said or (score.said == "leak") != (score.case.rate >= 1.0):
                 print(f"{score.case.name}: {score.verdict}", flush=True)
     print(table(scores, options.runs))
     found = figures(scores, options.runs)
     print("", *found, sep="\n")
     print(f"\n{len(scores)} soaks in {(time.monotonic() - begun) / 60:.1f} minutes, {options.parallel} at a time")
-    return 1 if any(str(figure).endswith("MISSED") for figure in found if figure.right) else 0
+    return 0 if all(figure.reaches(figure.floor) for figure in found) else 1
 
 
 if __name__ == "__main__":
