@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
+from benchmarks import peer_environments
 from benchmarks.heap.cells import Ratio, judged_cpu
 from benchmarks.overhead import __main__ as overhead
 from benchmarks.probes import __main__ as probes
@@ -116,3 +119,29 @@ def test_a_figure_without_runs_is_missed():
     """In both directions."""
     assert not Figure("none", [], 2.0, 1.0, most=True).reaches(2.0)
     assert str(Figure("none", [], 0.0, 0.0)).endswith("MISSED")
+
+
+def test_a_peer_that_cannot_be_installed_is_left_out_by_name(tmp_path, monkeypatch):
+    """And not passed over in silence; the next time it is tried again."""
+
+    def refuse(command: list[object], check: bool) -> None:
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(peer_environments, "CACHE", tmp_path)
+    monkeypatch.setattr(peer_environments.venv, "create", lambda home, with_pip, clear: home.mkdir(exist_ok=True))
+    monkeypatch.setattr(peer_environments.subprocess, "run", refuse)
+    for _ in range(2):
+        with pytest.raises(LeftOut, match="cannot install psrecord=="):
+            peer_environments.installed("psrecord")
+
+
+def test_an_environment_of_other_versions_is_made_anew(tmp_path, monkeypatch):
+    """What is kept in the cache is what is pinned."""
+    made = []
+    monkeypatch.setattr(peer_environments, "CACHE", tmp_path)
+    monkeypatch.setattr(peer_environments.venv, "create", lambda home, with_pip, clear: home.mkdir(exist_ok=True))
+    monkeypatch.setattr(peer_environments.subprocess, "run", lambda command, check: made.append(command[-1]))
+    for version in ("1.4", "1.4", "1.5"):
+        monkeypatch.setattr(peer_environments, "PINNED", {"psrecord": (f"psrecord=={version}",)})
+        peer_environments.installed("psrecord")
+    assert made == ["psrecord==1.4", "psrecord==1.5"]

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks import quick
+from benchmarks.peer_environments import PINNED
 from benchmarks.ports import free_port
 from benchmarks.probes.guests import guest
 from benchmarks.probes.watching import watch_as_psrecord
@@ -44,7 +45,8 @@ listen = "127.0.0.1:{port}"
 def main() -> int:
     """Print the table; 1 when a goal was missed."""
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else quick.sized(60, 2)
-    print(f"the whole daemon at one sample a second, percent of one core over {seconds} s, and resident memory\n")
+    print(f"the whole daemon at one sample a second, percent of one core over {seconds} s, and resident memory")
+    print(f"beside {', '.join(PINNED['psrecord'])}\n")
     print(f"{'processes':<11}{'soak':>9}{'psrecord':>11}{'ratio':>9}{'goal':>9}  {'':<7}{'memory':>9}{'goal':>8}")
     missed = False
     for count, goal in CPU_GOALS.items():

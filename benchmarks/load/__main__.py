@@ -247,6 +247,7 @@ def main(wanted: list[str]) -> int:
         with peers.nginx(folder, port, tls_port) as certificate:
             place = Place(folder, f"http://127.0.0.1:{port}", f"https://127.0.0.1:{tls_port}", certificate)
             rows = []
+            print(f"beside {peers.versions()}", flush=True)
             for measure_name in wanted or MEASURES:
                 with quick.leaving_out(measure_name):
                     for row in MEASURES[measure_name](place):

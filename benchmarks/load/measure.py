@@ -126,9 +126,6 @@ class Visitor(FastHttpUser):
 
 def locust_command(folder: Path, url: str, seconds: float, users: int, pace: float | None) -> list[str | Path]:
     """Locust's FastHttpUser for so many seconds, to be run in `folder`; `pace` as for `locust`."""
-    program = peers.locust()
-    if program is None:
-        raise quick.LeftOut("locust could not be installed")
     wait = f"wait_time = constant_throughput({pace})" if pace else ""
     (folder / "locustfile.py").write_text(LOCUSTFILE.format(pace=wait))
     flags = [
@@ -143,7 +140,7 @@ def locust_command(folder: Path, url: str, seconds: float, users: int, pace: flo
         "--csv",
         "stats",
     ]
-    return [program, "-f", "locustfile.py", "-H", url, *flags, "--loglevel", "ERROR"]
+    return [peers.locust(), "-f", "locustfile.py", "-H", url, *flags, "--loglevel", "ERROR"]
 
 
 def locust(folder: Path, url: str, seconds: float, users: int, pace: float | None) -> tuple[int, float]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
-from benchmarks.peer_environments import CACHE, installed
+from benchmarks.peer_environments import CACHE, PINNED, installed
 from benchmarks.ports import wait_for
 from benchmarks.quick import LeftOut, leaving_out
 
@@ -30,12 +32,21 @@ http {{
 """
 
 
-def locust() -> Path | None:
-    """The Locust executable; None when it cannot be installed."""
-    folder = installed("locust")
-    return folder and folder / "locust"
+def locust() -> Path:
+    """The Locust executable. LeftOut when it cannot be installed."""
+    return installed("locust") / "locust"
 
 
+def versions() -> str:
+    """Of the peers, as they tell them; of those alone that are there."""
+    told = list(PINNED["locust"])
+    for program in filter(None, map(unpacked, ("nginx", "wrk"))):
+        done = subprocess.run([program, "-v"], env=environment(), capture_output=True, text=True, check=False)
+        told += re.findall(r"nginx/\S+|^wrk \S+", done.stdout + done.stderr)
+    return ", ".join(told)
+
+
+@cache
 def unpacked(program: str) -> Path | None:
     """`wrk` or `nginx`: what is installed, else unpacked from the distribution's packages into the cache.
 

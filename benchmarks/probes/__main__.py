@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 
+import psutil
+
 from benchmarks import quick
+from benchmarks.peer_environments import PINNED
 from benchmarks.probes.calls import kernel, measure
 from benchmarks.probes.guests import guest
 from benchmarks.probes.watching import watch, watch_as_psrecord
@@ -15,7 +18,7 @@ GOALS = {1: 0.5, 50: 3.0}  # processes: percent of one core at one sample a seco
 
 def calls() -> None:
     """us per reading, at few and at many descriptors."""
-    print(f"us of CPU per reading of one process, median ({kernel()})\n")
+    print(f"us of CPU per reading of one process, median ({kernel()}, psutil {psutil.__version__})\n")
     for files in FILES:
         with guest(files=files, sockets=10) as pid:
             print(f"{'with ' + str(files + 10) + ' descriptors':<28}{'soak':>10}{'psutil':>12}{'ratio':>9}")
@@ -29,7 +32,8 @@ def calls() -> None:
 def watching(seconds: int) -> bool:
     """Percent of one core, for one and for 50 processes at one sample a second; whether a goal was missed."""
     print(f"percent of one core at one sample a second, over {seconds} s")
-    print("(soak reads all its series and the maps of every process every 10 s; psrecord reads cpu and memory)\n")
+    print("(soak reads all its series and the maps of every process every 10 s; psrecord reads cpu and memory)")
+    print(f"({', '.join(PINNED['psrecord'])})\n")
     print(f"{'processes':<12}{'soak':>9}{'goal':>9}{'psrecord':>11}{'ratio':>9}{'soak MB':>10}")
     missed = False
     for count, goal in GOALS.items():

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.peer_environments import installed
+from benchmarks.quick import leaving_out
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,6 +21,7 @@ def watch(who: str, pid: int, seconds: int, python: str | Path = sys.executable)
 
 
 def watch_as_psrecord(pid: int, seconds: int) -> float | None:
-    """Percent of one core that psrecord needs; None where it cannot be installed."""
-    folder = installed("psrecord")
-    return watch("psrecord", pid, seconds, folder / "python")[0] if folder else None
+    """Percent of one core that psrecord needs. LeftOut where it cannot be installed; in quick mode None."""
+    with leaving_out("psrecord"):
+        return watch("psrecord", pid, seconds, installed("psrecord") / "python")[0]
+    return None
