@@ -13,6 +13,7 @@ from benchmarks.probes import __main__ as probes
 from benchmarks.processes.__main__ import Figure, Score, figures
 from benchmarks.processes.cases import Case
 from benchmarks.quick import LeftOut
+from benchmarks.reports import browser
 from benchmarks.suites import run as suites
 from benchmarks.suites.running import Compared
 from benchmarks.verdicts import __main__ as verdicts
@@ -145,3 +146,17 @@ def test_an_environment_of_other_versions_is_made_anew(tmp_path, monkeypatch):
         monkeypatch.setattr(peer_environments, "PINNED", {"psrecord": (f"psrecord=={version}",)})
         peer_environments.installed("psrecord")
     assert made == ["psrecord==1.4", "psrecord==1.5"]
+
+
+def test_without_a_browser_the_dashboard_is_left_out_by_name(monkeypatch):
+    """And the benchmark of reports does not pass without it."""
+    monkeypatch.setattr(browser.shutil, "which", lambda name: None)
+    with pytest.raises(LeftOut, match="needs a chromium"):
+        browser.first_loads("sqlite:////nowhere.db")
+
+
+def test_a_web_part_that_ends_is_not_waited_for(monkeypatch):
+    """It is seen that its process is gone."""
+    monkeypatch.setattr(browser, "SERVE", "raise SystemExit(3)")
+    with pytest.raises(SystemExit, match="did not start"), browser.serving("sqlite:////nowhere.db"):
+        pass

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+from benchmarks.ports import free_port, wait_for
+from benchmarks.quick import LeftOut
+
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking")
 PAGES = {"/": "table.runs", "/runs/1": ".chart-card path.band", "/findings": "main table"}
-PORT = 18765
 SERVE = """
 import sys, time
 from soak.config import Web
@@ -29,46 +29,42 @@ with open_store(sys.argv[1]) as store:
 """
 
 
+def chromium() -> str:
+    """The browser. LeftOut where there is none, or nothing to drive it with."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None or importlib.util.find_spec("playwright") is None:
+        raise LeftOut("the dashboard needs a chromium, and playwright to drive it")
+    return found
+
+
 def first_loads(url: str, times: int = 3) -> dict[str, float]:
-    """Seconds until each page shows what it is for, the best of `times` new browsers; empty without a chromium."""
-    if CHROMIUM is None:
-        return {}
-    with serving(url):
-        return {path: min(_load(path, sign) for _ in range(times)) for path, sign in PAGES.items()}
+    """Seconds until each page shows what it is for, the best of `times` new browsers. LeftOut without a chromium."""
+    browser = chromium()
+    with serving(url) as site:
+        return {path: min(_load(browser, site + path, sign) for _ in range(times)) for path, sign in PAGES.items()}
 
 
 @contextmanager
-def serving(url: str) -> Iterator[None]:
-    """The web part over the store at `url`, in a process of its own."""
-    served = subprocess.Popen([sys.executable, "-c", SERVE, url, str(PORT)], stdin=subprocess.PIPE)
+def serving(url: str) -> Iterator[str]:
+    """The address of the web part over the store at `url`, in a process of its own."""
+    port = free_port()
+    served = subprocess.Popen([sys.executable, "-c", SERVE, url, str(port)], stdin=subprocess.PIPE)
     try:
-        _wait()
-        yield
+        wait_for(port, served)
+        yield f"http://127.0.0.1:{port}"
     finally:
         served.communicate()
 
 
-def _wait() -> None:
-    """Until it answers."""
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health").close()
-        except urllib.error.URLError:
-            time.sleep(0.1)
-        else:
-            return
-    raise SystemExit("the web part did not start")
-
-
-def _load(path: str, sign: str) -> float:
+def _load(browser: str, address: str, sign: str) -> float:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        chromium = driver.chromium.launch(executable_path=browser, args=list(ARGUMENTS))
         page = chromium.new_page()
         page.goto("about:blank")
         begun = time.perf_counter()
-        page.goto(f"http://127.0.0.1:{PORT}{path}")
+        page.goto(address)
         page.wait_for_selector(sign)
         seconds = time.perf_counter() - begun
         chromium.close()
