@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
 
 from benchmarks import peer_environments
 from benchmarks.heap.cells import Ratio, judged_cpu
+from benchmarks.load import measure
 from benchmarks.overhead import __main__ as overhead
 from benchmarks.probes import __main__ as probes
 from benchmarks.processes.__main__ import Figure, Score, figures
@@ -160,3 +162,43 @@ def test_a_web_part_that_ends_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(browser, "SERVE", "raise SystemExit(3)")
     with pytest.raises(SystemExit, match="did not start"), browser.serving("sqlite:////nowhere.db"):
         pass
+
+
+def test_a_load_off_its_rate_gives_no_figure():
+    """By more than a hundredth, either way."""
+    assert measure.as_wanted(496.0, 500.0) == 496.0
+    for rate in (494.0, 506.0, 0.0):
+        with pytest.raises(LeftOut, match=f"{rate:.1f} a second were counted and not 500"):
+            measure.as_wanted(rate, 500.0)
+
+
+@pytest.mark.parametrize("more", [{"errors": {"refused": 1}}, {"dropped": 2}, {"withheld": 3}])
+def test_our_requests_that_failed_give_no_figure(more, monkeypatch):
+    """Nor those that were never sent."""
+    whole = {"due": 9, "landed": 9, "errors": {}, "dropped": 0, "withheld": 0}
+    for total in (whole, {**whole, **more}):
+        out = json.dumps({"total": total})
+        monkeypatch.setattr(measure, "used", lambda command, env, out=out: measure.Used(out, 1.0))
+        if total is whole:
+            assert measure.ours("http://127.0.0.1:1", 1.0)[1] == 1.0
+        else:
+            with pytest.raises(LeftOut, match="of our 9 requests some failed"):
+                measure.ours("http://127.0.0.1:1", 1.0)
+
+
+@pytest.mark.parametrize("failed", [0, 4])
+def test_requests_of_locust_that_failed_give_no_figure(failed, tmp_path, monkeypatch):
+    """They are counted by the column of that name, of all requests together."""
+
+    def run(command: object, cwd: object, quiet: bool) -> measure.Used:
+        head = "Type,Name,Request Count,Failure Count,Median Response Time"
+        (tmp_path / "stats_stats.csv").write_text(f'{head}\nGET,"/a,b",1,0,2\n,Aggregated,70,{failed},2\n')
+        return measure.Used("", 0.5)
+
+    monkeypatch.setattr(measure, "used", run)
+    monkeypatch.setattr(measure.peers, "locust", lambda: tmp_path / "locust")
+    if not failed:
+        assert measure.locust(tmp_path, "http://127.0.0.1:1", 1.0, 8, None) == (70, 0.5)
+    else:
+        with pytest.raises(LeftOut, match="4 of Locust's 70 requests failed"):
+            measure.locust(tmp_path, "http://127.0.0.1:1", 1.0, 8, None)

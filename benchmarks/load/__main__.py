@@ -23,7 +23,7 @@ SOME_S, PACING_S, GROWTH_S, UNIQUE_S = quick.sized((4, 8, 40, 100), (1, 1, 4, 4)
 EVENTS_PER_S = 5
 PACED_USERS = 50
 FOREVER_S = 600.0  # ended before
-ROUNDS = quick.sized(3, 1)  # of the closed loop: ours, FastHttpUser, wrk, ours ...
+ROUNDS = quick.sized(3, 1)  # of the closed loop and of scripts: ours, FastHttpUser, wrk, ours ...
 TURNS, TURN_S = quick.sized((5, 6.0), (1, 1.0))  # of the open loop: ours, theirs, ours ...
 
 
@@ -67,27 +67,29 @@ def _closed(url: str, place: Place, seconds: float) -> tuple[int, float]:
     return summary["total"]["landed"], cpu
 
 
+def _medians(*runs: Callable[[float], tuple[int, float]]) -> list[float]:
+    """us of CPU per request of each. Medians of rounds: single readings waver by a third."""
+    rounds = [[measure.per_request(run) for run in runs] for _ in range(ROUNDS)]
+    return [median(found) for found in zip(*rounds, strict=True)]
+
+
 def closed(place: Place) -> Iterator[Row]:
-    """CPU per request, closed loop, 32 connections, three histograms per request. Medians of rounds: single readings
-    of each of the three waver by a third.
-    """
-    rounds = [
-        (
-            measure.per_request(partial(_closed, place.plain, place)),
-            measure.per_request(lambda s: measure.locust(place.folder, place.plain, s, CONNECTIONS, None)),
-            measure.per_request(lambda s: measure.wrk(place.plain, s, CONNECTIONS)),
-        )
-        for _ in range(ROUNDS)
-    ]
-    figure, fast, wrk = (median(found) for found in zip(*rounds, strict=True))
+    """CPU per request, closed loop, 32 connections, three histograms per request."""
+    figure, fast, wrk = _medians(
+        partial(_closed, place.plain, place),
+        lambda s: measure.locust(place.folder, place.plain, s, CONNECTIONS, None),
+        lambda s: measure.wrk(place.plain, s, CONNECTIONS),
+    )
     yield Row("CPU per request, closed loop, 32 connections", figure, "us", "FastHttpUser", fast, 0.10)
     yield Row("the same", figure, "us", "wrk", wrk, 1.5)
 
 
 def tls(place: Place) -> Iterator[Row]:
     """The same over TLS."""
-    figure = measure.per_request(partial(_closed, place.tls, place))
-    fast = measure.per_request(lambda s: measure.locust(place.folder, place.tls, s, CONNECTIONS, None))
+    figure, fast = _medians(
+        partial(_closed, place.tls, place),
+        lambda s: measure.locust(place.folder, place.tls, s, CONNECTIONS, None),
+    )
     yield Row("the same over TLS", figure, "us", "FastHttpUser", fast, 0.25)
 
 
@@ -97,14 +99,12 @@ def paced(place: Place) -> Iterator[Row]:
     """
     for rate, goal in ((500, 0.45), (2000, 0.40)):
         command = measure.locust_command(place.folder, place.plain, FOREVER_S, PACED_USERS, rate / PACED_USERS)
+        own = measure.our_command(place.plain, FOREVER_S, f"high={rate}")
         turns = [
-            (
-                measure.steady(measure.our_command(place.plain, FOREVER_S, f"high={rate}"), seconds=TURN_S),
-                measure.steady(command, cwd=place.folder, seconds=TURN_S),
-            )
+            [measure.steady(one, place.plain, rate, place.folder, TURN_S) for one in (own, command)]
             for _ in range(TURNS)
         ]
-        figure, fast = (median(used) / rate * 1e6 for used in zip(*turns, strict=True))
+        figure, fast = (median(found) for found in zip(*turns, strict=True))
         yield Row(f"CPU per request, open loop, {rate}/s", figure, "us", "Locust", fast, goal)
 
 
@@ -118,16 +118,14 @@ async def visit(client, context):
 def scripted(place: Place) -> Iterator[Row]:
     """A scenario of ten requests through the httpx API, on our core and on stock httpx."""
     (place.folder / "visits.py").write_text(SCENARIO)
-    figures = {}
-    for client in ("core", "httpx"):
-        settings = ("users=8", f"folder={place.folder}", "scenario.kind=python", "scenario.function=visits.py:visit")
+    settings = ("users=8", f"folder={place.folder}", "scenario.kind=python", "scenario.function=visits.py:visit")
 
-        def run(seconds: float, client: str = client, settings: tuple[str, ...] = settings) -> tuple[int, float]:
-            summary, cpu = measure.ours(place.plain, seconds, *settings, f"scenario.client={client}")
-            return summary["total"]["checks"].get("requests", 0), cpu
+    def visits(client: str, seconds: float) -> tuple[int, float]:
+        summary, cpu = measure.ours(place.plain, seconds, *settings, f"scenario.client={client}")
+        return summary["total"]["checks"].get("requests", 0), cpu
 
-        figures[client] = measure.per_request(run)
-    yield Row("scripted scenario, per request", figures["core"], "us", "stock httpx", figures["httpx"], 0.2)
+    figure, stock = _medians(partial(visits, "core"), partial(visits, "httpx"))
+    yield Row("scripted scenario, per request", figure, "us", "stock httpx", stock, 0.2)
 
 
 @contextmanager
@@ -147,8 +145,8 @@ def streams(place: Place) -> Iterator[Row]:
     with _server("benchmarks.load.streams", str(EVENTS_PER_S)) as url:
         common = ("scenario.kind=sse", "scenario.sequence=$.seq", "scenario.validate=('order',)")
 
-        every = measure.steady(measure.our_command(url, FOREVER_S, f"scenario.streams={STREAMS}", *common))
-        yield Row(f"{STREAMS} SSE streams, CPU per event", every / (STREAMS * EVENTS_PER_S) * 1e6, "us", goal=10.0)
+        figure = measure.streaming(url, STREAMS, EVENTS_PER_S, *common)
+        yield Row(f"{STREAMS} SSE streams, CPU per event", figure, "us", goal=10.0)
         few, _ = measure.ours(url, SOME_S, "scenario.streams=10", *common)
         many, _ = measure.ours(url, SOME_S, f"scenario.streams={STREAMS}", *common)
         size = (many["generator"]["rss_bytes"] - few["generator"]["rss_bytes"]) / (STREAMS - 10) / 1024
@@ -178,7 +176,7 @@ STALL_S, STALL_RATE = 1.0, 200
 
 
 def stall(place: Place) -> Iterator[Row]:
-    """A target that stops for 1 s at 200/s: the largest error of p50 to p99 against the computed truth.
+    """A target that stops for 1 s at 200/s: the largest error of p90, p95 and p99 against the computed truth.
 
     Over 4 s, 800 requests are due. Those 200 of the stalled second wait for what is left of it: a share q of all, q >
     0.75, is answered within (q - 0.75) * 4 s; p99 is 0.96 s, p90 0.6 s, p80 0.2 s.

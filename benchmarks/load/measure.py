@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from benchmarks.load import peers
 
 SHORT_S, LONG_S = quick.sized((3, 9), (1, 2))  # two lengths: their difference is free of start-up
 WARM_S, STEADY_S = quick.sized((4.0, 16.0), (2.0, 1.0))  # of a steady load: left out, and looked at
+AFTER_S = 3.0  # of a steady load that ends by itself: more than it takes to start it
+OFF = 0.01  # of the rate a load may be off by, either way: all are within a tenth of that where nobody is in their way
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,37 +52,69 @@ def used(
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):  # Locust ends with 1 when a request failed
+    if process.returncode:  # of Locust also when a request failed
         raise SystemExit(f"{command} ended with {process.returncode}")
     return Used(out, usage.ru_utime + usage.ru_stime)
 
 
-def steady(
-    command: Sequence[str | Path],
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    seconds: float = STEADY_S,
-) -> float:
-    """CPU seconds per second of a command and all below it, while it runs evenly; SystemExit when it ends too soon.
+def steady(command: Sequence[str | Path], url: str, wanted: float, cwd: Path, seconds: float) -> float:
+    """us of CPU for each request that a command and all below it have answered by nginx at `url`, while it runs evenly.
 
     Both moments are of one run: where little is sent, what two starts differ by is more than what is looked for.
+    LeftOut where it does not send the `wanted` requests per second, SystemExit when it ends too soon.
     """
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(env or os.environ), cwd=cwd
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd) as process:
         try:
-            time.sleep(WARM_S)
-            begin, before = time.monotonic(), _cpu(process.pid)
-            time.sleep(seconds)
-            end, after = time.monotonic(), _cpu(process.pid)
+            cpu, rate = _window(process, seconds, lambda: served(url))
         finally:
-            early = process.poll() is not None
-            for one in [] if early else (*psutil.Process(process.pid).children(recursive=True), process):
-                with suppress(psutil.Error):  # it ended when its child did
+            with suppress(psutil.Error):  # it ended by itself, or when its child did
+                for one in (*psutil.Process(process.pid).children(recursive=True), process):
                     one.terminate()
-    if early:
-        raise SystemExit(f"{command} ended too soon")
-    return (after - before) / (end - begin)
+    return cpu / as_wanted(rate, wanted) * 1e6
+
+
+def _window(process: subprocess.Popen[Any], seconds: float, done: Callable[[], int]) -> tuple[float, float]:
+    """CPU seconds of a process and all below it, and what is `done`, each per second, once it is warm."""
+    time.sleep(WARM_S)
+    begin, before, few = time.monotonic(), _cpu(process.pid), done()
+    time.sleep(seconds)
+    end, after, many = time.monotonic(), _cpu(process.pid), done()
+    if process.poll() is not None:
+        raise SystemExit(f"{process.args!r} ended too soon")
+    return (after - before) / (end - begin), (many - few) / (end - begin)
+
+
+def streaming(url: str, streams: int, each: float, *settings: str) -> float:
+    """us of CPU for each event that so many streams of ours receive, `each` per second, while they run evenly."""
+    command = our_command(url, WARM_S + STEADY_S + AFTER_S, f"scenario.streams={streams}", *settings)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            cpu, _ = _window(process, STEADY_S, lambda: 0)
+            summary = _whole(process.communicate()[0])
+        finally:
+            process.kill()
+    if summary["total"]["landed"] != streams or not summary["between_s"]:
+        raise quick.LeftOut(f"{summary['total']['landed']} of {streams} streams were opened")
+    return cpu / as_wanted(streams / summary["between_s"], streams * each) * 1e6
+
+
+def served(url: str) -> int:
+    """Requests that nginx has answered since it was started, whoever sent them. LeftOut from what stands in for it."""
+    with urllib.request.urlopen(f"{url}/served") as answer:
+        found = re.search(r"handled requests\s+\d+ \d+ (\d+)", answer.read().decode())
+    if found is None:
+        raise quick.LeftOut("nobody counts what is served")
+    return int(found.group(1))
+
+
+def as_wanted(rate: float, wanted: float) -> float:
+    """The rate, when it is the wanted one. LeftOut otherwise: what a request costs depends on how many there are, and a
+    generator that falls behind sleeps less between them. In quick mode some of a second is too short to tell.
+    """
+    off = abs(rate / wanted - 1) > OFF and not quick.QUICK
+    if off or rate <= 0:
+        raise quick.LeftOut(f"{rate:.1f} a second were counted and not {wanted:g}")
+    return rate
 
 
 def _cpu(pid: int) -> float:
@@ -108,9 +144,19 @@ def our_command(url: str, seconds: float, *settings: str) -> list[str]:
 def ours(
     url: str, seconds: float, *settings: str, env: Mapping[str, str] | None = None, before: Sequence[str] = ()
 ) -> tuple[dict[str, Any], float]:
-    """Summary and CPU seconds of our generator, parent and worker."""
+    """Summary and CPU seconds of our generator, parent and worker. LeftOut when a request failed or was not sent."""
     done = used([*before, *our_command(url, seconds, *settings)], {**os.environ, **(env or {})})
-    return json.loads(done.out), done.cpu
+    return _whole(done.out), done.cpu
+
+
+def _whole(out: str) -> dict[str, Any]:
+    """The summary that our generator printed, when all that was due has landed: what failed costs something else."""
+    summary: dict[str, Any] = json.loads(out)
+    total = summary["total"]
+    failed = {**total["errors"], **{name: total[name] for name in ("dropped", "withheld") if total[name]}}
+    if failed:
+        raise quick.LeftOut(f"of our {total['due']} requests some failed: {failed}")
+    return summary
 
 
 LOCUSTFILE = """
@@ -144,11 +190,15 @@ def locust_command(folder: Path, url: str, seconds: float, users: int, pace: flo
 
 
 def locust(folder: Path, url: str, seconds: float, users: int, pace: float | None) -> tuple[int, float]:
-    """Requests and CPU seconds of Locust's FastHttpUser, `pace` requests/s of each user or as fast as it can."""
+    """Requests and CPU seconds of Locust's FastHttpUser, `pace` requests/s of each user or as fast as it can. LeftOut
+    when one failed.
+    """
     (folder / "stats_stats.csv").unlink(missing_ok=True)  # of the run before
     done = used(locust_command(folder, url, seconds, users, pace), cwd=folder, quiet=True)
-    last = (folder / "stats_stats.csv").read_text().splitlines()[-1]
-    return int(last.split(",")[2]), done.cpu
+    *_, last = csv.DictReader((folder / "stats_stats.csv").read_text().splitlines())
+    if int(last["Failure Count"]):
+        raise quick.LeftOut(f"{last['Failure Count']} of Locust's {last['Request Count']} requests failed")
+    return int(last["Request Count"]), done.cpu
 
 
 def wrk(url: str, seconds: float, connections: int) -> tuple[int, float]:
@@ -158,6 +208,9 @@ def wrk(url: str, seconds: float, connections: int) -> tuple[int, float]:
         raise quick.LeftOut("wrk could not be unpacked")
     command: list[str | Path] = [program, "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency", url]
     done = used(command, peers.environment())
+    failed = re.search(r"Socket errors: .*|Non-2xx or 3xx responses: .*", done.out)
+    if failed is not None:
+        raise quick.LeftOut(f"requests of wrk failed, {failed.group()}")
     found = re.search(r"(\d+) requests in", done.out)
     assert found is not None
     return int(found.group(1)), done.cpu

@@ -33,7 +33,7 @@ def plan_of(url: str, seconds: float, settings: list[str]) -> LoadPlan:
 
 
 def main(url: str, seconds: float, settings: list[str]) -> None:
-    """Run it, print the summary and the resident memory over time."""
+    """Run it; print the summary, the resident memory over time, and the mean seconds between messages of a stream."""
     plan = plan_of(url, seconds, settings)
     summary, resident, landed = Summary(plan), [], 0
     generator = LoadGenerator(plan)
@@ -45,7 +45,8 @@ def main(url: str, seconds: float, settings: list[str]) -> None:
         landed += sum(delta.landed for delta in deltas)
         resident += [(landed, delta.worker_rss) for delta in deltas if delta.worker_rss]
     generator.close()
-    print(json.dumps({**summary.to_json(), "resident": resident}))
+    between = summary.total.latencies["between_messages"].mean
+    print(json.dumps({**summary.to_json(), "resident": resident, "between_s": between}))
 
 
 if __name__ == "__main__":

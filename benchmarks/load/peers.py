@@ -25,7 +25,8 @@ http {{
   access_log off; keepalive_requests 100000000; keepalive_timeout 600s;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  server {{ listen 127.0.0.1:{port} backlog=2048; location / {{ return 200 'ok'; }} }}
+  server {{ listen 127.0.0.1:{port} backlog=2048; location / {{ return 200 'ok'; }}
+           location = /served {{ stub_status; }} }}
   server {{ listen 127.0.0.1:{tls_port} ssl backlog=2048; ssl_certificate {folder}/cert.pem;
            ssl_certificate_key {folder}/key.pem; location / {{ return 200 'ok'; }} }}
 }}

@@ -34,10 +34,10 @@ async def main(port: int, rate: float) -> None:
     """Serve until killed."""
     loop = asyncio.get_running_loop()
     await loop.create_server(Stream, "127.0.0.1", port, backlog=2048)
-    number = 0
+    began, number = loop.time(), 0
     while True:
-        await asyncio.sleep(1 / rate)
         number += 1
+        await asyncio.sleep(began + number / rate - loop.time())  # from the beginning: what is late is not put off
         event = b'data: {"seq": %d, "value": "something that happened"}\n\n' % number
         chunk = b"%x\r\n%s\r\n" % (len(event), event)
         for stream in list(Stream.everybody):
