@@ -36,11 +36,13 @@ def measure(pid: int) -> list[Cost]:
     with closing(ProcessTree([(pid, start_time_of(pid) or 0)])) as tree, closing(SocketStates()) as states:
         process = tree.refresh()[0]
         looking = _Looking(tree, states, process)
-        pairs: list[tuple[str, Callable[[], object], Callable[[], object] | None]] = [
+        pairs: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
             (
                 "threads, cpu, children",
                 tree.refresh,
-                lambda: (theirs.num_threads(), theirs.cpu_times(), theirs.children()),
+                lambda: _together(
+                    theirs, psutil.Process.num_threads, psutil.Process.cpu_times, psutil.Process.children
+                ),
             ),
             ("rss", lambda: process.files.pread("statm"), theirs.memory_info),
             ("uss, pss, swap", looking.rollup, theirs.memory_full_info),
@@ -48,15 +50,22 @@ def measure(pid: int) -> list[Cost]:
             ("descriptors by kind", looking.table, theirs.open_files),
             ("sockets by state", looking.sockets, theirs.net_connections),
         ]
-        costs = [Cost(name, _median(ours), _median(its) if its else None) for name, ours, its in pairs]
+        costs = [Cost(name, _median(ours), _median(its)) for name, ours, its in pairs]
     with closing(Observer(ProcessTree([(pid, start_time_of(pid) or 0)]))) as observer:
         observer.sample(deep=True)
-        # Descriptors are read one by one again only when their number moved, also when the sample is a deep one.
         costs.append(Cost("a whole sample", _median(lambda: observer.sample(details=False)), None))
-        costs.append(
-            Cost("a whole sample, deep", _median(lambda: observer.sample(deep=True, details=False)), _all(theirs))
-        )
+        costs.append(Cost("a whole sample, deep", _median(lambda: _anew(observer)), _median(lambda: _all(theirs))))
+        # Descriptors are read one by one again only when their number moved, also when the sample is a deep one.
+        same = _median(lambda: observer.sample(deep=True, details=False))
+        costs.append(Cost("deep, same descriptors", same, None))
     return costs
+
+
+def _anew(observer: Observer) -> object:
+    """A deep sample that reads every descriptor, as psutil does each time."""
+    for process in observer.processes:
+        process.memory.pop("fd_table", None)
+    return observer.sample(deep=True, details=False)
 
 
 class _Looking:
@@ -81,18 +90,16 @@ class _Looking:
         return View(self._process, self._moment).socket_states()
 
 
-def _all(process: psutil.Process) -> float:
-    return _median(
-        lambda: (
-            process.memory_full_info(),
-            process.cpu_times(),
-            process.num_threads(),
-            process.num_fds(),
-            process.open_files(),
-            process.net_connections(),
-            process.children(),
-        )
-    )
+def _all(process: psutil.Process) -> object:
+    known = psutil.Process
+    first = (known.memory_full_info, known.cpu_times, known.num_threads, known.num_fds)
+    return _together(process, *first, known.open_files, known.net_connections, known.children)
+
+
+def _together(process: psutil.Process, *facts: Callable[[psutil.Process], object]) -> object:
+    """Several facts of a process as psutil has them read: files that hold more than one are read once."""
+    with process.oneshot():
+        return [fact(process) for fact in facts]
 
 
 def _median(call: Callable[[], object]) -> float:
