@@ -11,6 +11,7 @@ from benchmarks import peer_environments
 from benchmarks.heap.cells import Ratio, judged_cpu
 from benchmarks.load import measure
 from benchmarks.overhead import __main__ as overhead
+from benchmarks.planted import __main__ as planted
 from benchmarks.probes import __main__ as probes
 from benchmarks.processes.__main__ import Figure, Score, figures
 from benchmarks.processes.cases import Case
@@ -19,6 +20,7 @@ from benchmarks.reports import browser
 from benchmarks.suites import run as suites
 from benchmarks.suites.running import Compared
 from benchmarks.verdicts import __main__ as verdicts
+from soak.demo.leaks import truth
 
 
 @pytest.mark.parametrize(("ratio", "code"), [(1.005, 0), (1.2, 1)])
@@ -202,3 +204,24 @@ def test_requests_of_locust_that_failed_give_no_figure(failed, tmp_path, monkeyp
     else:
         with pytest.raises(LeftOut, match="4 of Locust's 70 requests failed"):
             measure.locust(tmp_path, "http://127.0.0.1:1", 1.0, 8, None)
+
+
+@pytest.mark.parametrize(("verdict", "off", "code"), [("leak", 0, 0), ("inconclusive", 0, 1), ("leak", 1, 1)])
+def test_a_planted_leak_is_accused_and_its_line_is_named_first(verdict, off, code, monkeypatch, capsys):
+    """A line that is named by a run that does not call it a leak is not found."""
+    place = truth("list")
+    sites = [{"file": place.file, "line": place.line + off}, {"file": place.file, "line": place.line}]
+    report = {"verdict": verdict, "series": [], "findings": [{"sites": sites}]}
+    monkeypatch.setattr(planted, "soak", lambda leak, folder: report)
+    assert planted.main(["list"]) == code
+    assert capsys.readouterr().out.count("MISSED") == code
+
+
+def test_the_weakest_shape_has_a_floor():
+    """Half of the intervals is too few, whatever the mean is."""
+    good = verdicts.Score({"leak": 1, "clean": 0, "inconclusive": 0}, covered=95, with_interval=100)
+    weak = verdicts.Score({"leak": 1, "clean": 0, "inconclusive": 0}, covered=50, with_interval=100)
+    for worst, said in ((good, "ok"), (weak, "MISSED")):
+        leaking = {("leaking", "one", 0.5): good, ("leaking", "one", 2.0): good, ("leaking", "two", 2.0): worst}
+        rows = verdicts.goals({**leaking, ("benign", "one", 0.0): good})
+        assert rows[-1].said == said

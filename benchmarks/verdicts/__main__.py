@@ -24,6 +24,7 @@ from benchmarks.verdicts.series import Family, Series, limit_of
 FAMILIES = {"developed on": shapes.FAMILY, "held out": held_out.FAMILY, "of strangers": strangers.FAMILY}
 FACTORS = quick.sized((0.5, 1.0, 1.5, 2.0, 5.0, 20.0), (0.5, 2.0))
 NUMBERS = quick.sized((3, 4, 6, 8, 12), (3, 4))  # of cycles
+WEAKEST = 60.0  # per cent of a shape's intervals that hold the truth: 62 at the weakest when this was set
 SETTLE = 0.01  # of a cycle: soak adds a settle time to the end of the load
 
 
@@ -177,7 +178,7 @@ def goals(scores: Scores) -> list[Row]:
         Row("coverage, mean", held, "93 to 97", "93 to 97", 93 <= held <= 97, 93 <= held <= 97),
     ]
     lowest = 100 * min(_pooled(held) for held in _by_shape(scores).values())
-    return [*rows, _at_least("coverage, weakest shape", lowest, 0.0, 85.0)]
+    return [*rows, _at_least("coverage, weakest shape", lowest, WEAKEST, 85.0)]
 
 
 def _at_least(name: str, seen: float, floor: float, goal: float) -> Row:
