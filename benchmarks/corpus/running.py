@@ -77,8 +77,7 @@ class Scored:
         verdict = (self.report or {}).get("verdict")
         if self.report is None or self.which != "leaky" or self.case.innocent:
             return verdict not in (None, "leak", "error")
-        resource = self.case.facts["resource"]
-        found = verdict == "leak" and any(name in SERIES.get(resource, (resource,)) for name in self.leaking)
+        found = verdict == "leak" and any(name in series_of(self.case.facts) for name in self.leaking)
         return found and (self.case.node or (self.rank is not None and self.rank < TOP))
 
     def line(self) -> str:
@@ -89,6 +88,12 @@ class Scored:
         outcome = "ok" if self.good() else "MISSED"
         name, resource = self.case.facts["id"], self.case.facts["resource"]
         return f"| {name} | {resource} | {self.which} | {verdict} | {leaking} | {rank} | {outcome} |"
+
+
+def series_of(facts: dict[str, Any]) -> tuple[str, ...]:
+    """The series by which the leak of a case may be found."""
+    resource = facts["resource"]
+    return SERIES.get(resource, (resource,))
 
 
 def cases(corpus: Path) -> list[Case]:
@@ -205,11 +210,14 @@ def toml(value: object) -> str:
 
 
 def rank(facts: dict[str, Any], report: dict[str, Any]) -> int | None:
-    """Best place (0 first) of a site whose stack holds one of the expected frames."""
-    wanted = facts.get("expected", {}).get("frames", [])
+    """Best place (0 first) of a site whose stack holds one of the expected frames, in what is said of the resource: a
+    frame that is named for something else that grows was not recognised.
+    """
+    wanted, right = facts.get("expected", {}).get("frames", []), series_of(facts)
     places = [
         place
         for finding in report["findings"]
+        if any(name in right for name in (finding.get("series"), *finding.get("also", [])))
         for place, site in enumerate(finding.get("sites", []))
         for frame in [site, *site.get("traceback", [])]
         if any(
