@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from benchmarks import peer_environments
+from benchmarks.corpus import running as corpus
 from benchmarks.heap.cells import Ratio, judged_cpu
 from benchmarks.load import measure
 from benchmarks.overhead import __main__ as overhead
@@ -225,3 +226,39 @@ def test_the_weakest_shape_has_a_floor():
         leaking = {("leaking", "one", 0.5): good, ("leaking", "one", 2.0): good, ("leaking", "two", 2.0): worst}
         rows = verdicts.goals({**leaking, ("benign", "one", 0.0): good})
         assert rows[-1].said == said
+
+
+def test_a_place_in_the_corpus_is_one_of_the_right_series():
+    """The same frame under another finding was not recognised; `also` counts as the series itself."""
+    facts = {"resource": "sockets", "expected": {"frames": [{"file": "target.py", "functions": ["connect"]}]}}
+    sites = [{"file": "other.py", "function": "f"}, {"file": "/x/target.py", "function": "Pool.connect"}]
+    for series, also, rank in (("sockets", [], 1), ("tasks", [], None), ("tasks", ["fds"], 1)):
+        report = {"findings": [{"series": series, "also": also, "sites": sites}, {"kind": "peak"}]}
+        assert corpus.rank(facts, report) == rank
+
+
+def test_a_corpus_environment_is_that_of_its_lock_or_the_row_says_so(tmp_path, monkeypatch):
+    """Made anew when the lock changes; marked when pip does not take it."""
+    folder, cache = tmp_path / "case", tmp_path / "cache"
+    folder.mkdir()
+    case = corpus.Case(folder, {"id": "one", "resource": "fds", "requirements": ["flask"]})
+    asked: list[str] = []
+    fits = True
+
+    def run(command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+        if "install" in command:
+            asked.append(command[-1])
+        return subprocess.CompletedProcess(command, 0 if fits or "-r" not in command else 1)
+
+    monkeypatch.setattr(corpus.subprocess, "run", run)
+    lock = folder / "lock.leaky.txt"
+    for text in ("flask==1", "flask==1", "flask==2"):
+        lock.write_text(text)
+        corpus.prepared(case, "leaky", cache)
+    assert asked == [str(lock)] * 2 and not (cache / "one.leaky" / corpus.UNLOCKED).exists()
+    fits = False
+    lock.write_text("flask==3")
+    corpus.prepared(case, "leaky", cache)
+    assert asked[2:] == [str(lock), "flask"] and (cache / "one.leaky" / corpus.UNLOCKED).exists()
+    row = corpus.Scored(case, "fixed", {"verdict": "clean"}, locked=False).line()
+    assert row.endswith("| ok, not the packages of its lock |")

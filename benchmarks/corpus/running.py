@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ SERIES = {
 }
 GRACE_S = 300.0  # for start, analysis and report
 TOP = 3
+UNLOCKED = ".unlocked"
 QUICK_PLAN: dict[str, Any] = sized({}, {"cycle": 2, "quiet": 1, "cycles": 3})
 INTERVAL = sized("500ms", "200ms")
 
@@ -66,11 +66,11 @@ class Scored:
 
     case: Case
     which: str
-    seconds: float
     report: dict[str, Any] | None
     why: str = ""
     leaking: list[str] = field(default_factory=list)
     rank: int | None = None
+    locked: bool = True  # whether its packages are those of its lock
 
     def good(self) -> bool:
         """Found with its resource and its place; or not accused, by a run that went to its end."""
@@ -85,7 +85,7 @@ class Scored:
         verdict = (self.report or {}).get("verdict", f"no report: {self.why}")
         rank = "-" if self.rank is None else str(self.rank)
         leaking = ", ".join(self.leaking) or "-"
-        outcome = "ok" if self.good() else "MISSED"
+        outcome = ("ok" if self.good() else "MISSED") + ("" if self.locked else ", not the packages of its lock")
         name, resource = self.case.facts["id"], self.case.facts["resource"]
         return f"| {name} | {resource} | {self.which} | {verdict} | {leaking} | {rank} | {outcome} |"
 
@@ -106,12 +106,12 @@ def run(case: Case, which: str, soak: str, cache: Path, out: Path) -> Scored:
     try:
         command, environment = prepared(case, which, cache)
     except subprocess.CalledProcessError as error:
-        return Scored(case, which, 0.0, None, f"its packages cannot be installed ({error.returncode})")
+        return Scored(case, which, None, f"its packages cannot be installed ({error.returncode})")
     place = out / which / case.facts["id"]
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(case.folder, place)
     (place / "soak.toml").write_text(configuration(case, command, environment, free_port()), encoding="utf-8")
-    start, plan = time.monotonic(), case.plan
+    plan, locked = case.plan, not (cache / f"{case.facts['id']}.{which}" / UNLOCKED).exists()
     with (place / "stdout").open("wb") as stdout, (place / "stderr").open("wb") as stderr:
         line = [soak, "run", "-c", "soak.toml", "--json", "report.json"]
         process = subprocess.Popen(line, cwd=place, stdout=stdout, stderr=stderr, start_new_session=True)
@@ -120,21 +120,22 @@ def run(case: Case, which: str, soak: str, cache: Path, out: Path) -> Scored:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    seconds = time.monotonic() - start
     try:
         report: dict[str, Any] = json.loads((place / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return Scored(case, which, seconds, None, (place / "stderr").read_text(errors="replace")[-160:])
+        return Scored(case, which, None, (place / "stderr").read_text(errors="replace")[-160:], locked=locked)
     leaking = [one["name"] for one in report["series"] if one["verdict"] == "leak" and one.get("gates", True)]
-    return Scored(case, which, seconds, report, "", leaking, rank(case.facts, report))
+    return Scored(case, which, report, "", leaking, rank(case.facts, report), locked)
 
 
 def prepared(case: Case, which: str, cache: Path) -> tuple[list[str], dict[str, str]]:
-    """Command and variables that start the target; its environment is built once."""
+    """Command and variables that start the target; its environment is built once, and again for another lock."""
     facts = case.facts
     home = cache / f"{facts['id']}.{which}"
     wanted = facts.get("requirements") or facts.get(f"requirements_{which}") or facts["requirements_leaky"]
-    if not (home / ".done").exists():
+    lock, done = case.folder / f"lock.{which}.txt", home / ".done"
+    pinned = "\n".join([*wanted, lock.read_text(encoding="utf-8") if lock.exists() else ""])
+    if not done.exists() or done.read_text(encoding="utf-8") != pinned:
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         if case.node:
@@ -142,8 +143,8 @@ def prepared(case: Case, which: str, cache: Path) -> tuple[list[str], dict[str, 
             subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent", *wanted], cwd=home, check=True)
         else:
             subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-            install(home, case.folder / f"lock.{which}.txt", wanted)
-        (home / ".done").touch()
+            install(home, lock, wanted)
+        done.write_text(pinned, encoding="utf-8")
     added = {**facts.get("env", {}), **({"FIXED": "1"} if facts.get("synthetic") and which == "fixed" else {})}
     if case.node:
         return ["node", "target.js"], {"NODE_PATH": str(home / "node_modules"), **added}
@@ -151,10 +152,11 @@ def prepared(case: Case, which: str, cache: Path) -> tuple[list[str], dict[str, 
 
 
 def install(home: Path, lock: Path, wanted: list[str]) -> None:
-    """What the lock pins, or what is wanted where there is none or it does not fit this machine."""
+    """What the lock pins; or what is wanted, and UNLOCKED says so, where there is none or it does not fit here."""
     pip = [str(home / "bin/pip"), "install", "-qq", "--prefer-binary"]
     if not (lock.exists() and subprocess.run([*pip, "-r", str(lock)], check=False).returncode == 0):
         subprocess.run([*pip, *wanted], check=True)
+        (home / UNLOCKED).touch()
 
 
 def configuration(case: Case, command: list[str], environment: dict[str, str], port: int) -> str:
