@@ -12,6 +12,7 @@ from benchmarks.corpus import running as corpus
 from benchmarks.heap.cells import Ratio, judged_cpu
 from benchmarks.load import measure
 from benchmarks.overhead import __main__ as overhead
+from benchmarks.pause import __main__ as pause
 from benchmarks.planted import __main__ as planted
 from benchmarks.probes import __main__ as probes
 from benchmarks.processes.__main__ import Figure, Score, figures
@@ -262,3 +263,12 @@ def test_a_corpus_environment_is_that_of_its_lock_or_the_row_says_so(tmp_path, m
     assert asked[2:] == [str(lock), "flask"] and (cache / "one.leaky" / corpus.UNLOCKED).exists()
     row = corpus.Scored(case, "fixed", {"verdict": "clean"}, locked=False).line()
     assert row.endswith("| ok, not the packages of its lock |")
+
+
+def test_a_pause_is_one_that_a_reading_had(capsys):
+    """The longest stretch of each reading counts, not the least that each stretch took in any of them."""
+    found = [pause.Measured({"list": one, "gc_found": 70.0 - one}, 80.0, 80.0, 90.0) for one in (10.0, 60.0, 11.0)]
+    assert pause.row("a reading", found, 100.0, 50.0) == 60.0
+    out = capsys.readouterr().out
+    assert "least: list 10.0 ms, gc_found 10.0 ms" in out
+    assert "longest 60.0 ms (median; 59.0 to 60.0)" in out and "MISSED" in out
