@@ -34,6 +34,7 @@ LEAST_REST = 0.1
 STANDS = 0.5
 # A descriptor of a socket is counted in both series; above this share the descriptors are nothing but the sockets.
 SAME_HANDLES = 0.8
+PAIRED = ("fds", "sockets")  # a pipe, a socketpair and a pseudo-terminal have two ends
 KINDS = {
     "fds": ("fd", "socket"),
     "sockets": ("socket",),
@@ -192,14 +193,27 @@ def _handle_finding(
     found = attributor.handles(KINDS[name], growth)
     notes = [f"Those of the first place: {', '.join(found.sites[0]['details'])}."] if _told(found) else []
     if not explained(found):
-        found = with_beside(attributor, found, [growth])
-        found = replace(found, sites=with_retainer(attributor, found.sites, [growth]))
         as_many = [one for one in growing_types(attributor.data) if alike(one["count_per_hour"], growth)]
+        found = with_beside(attributor, found, [growth])
+        found = replace(found, sites=_with_keeper(attributor, found.sites, name, growth, as_many))
         notes += [
             *growing_kinds(series, name, growth),
             *growing_objects(as_many, held_by(attributor.data) if as_many else []),
         ]
     return {**_finding(attributor, growing, found, ceilings), "notes": notes}
+
+
+def _with_keeper(
+    attributor: Attributor, sites: list[dict[str, Any]], name: str, growth: float, as_many: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """`sites` with what keeps the handles, or the objects that they belong to.
+
+    What has two ends may be kept as one item; and a tuple or a function, unlike a class of somebody's, can belong to
+    anything.
+    """
+    rates = [growth, growth / 2] if name in PAIRED else [growth]
+    types = {str(one["type"]) for one in as_many if "." in str(one["type"])}
+    return with_retainer(attributor, sites, rates, types)
 
 
 def _told(found: Attribution) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,11 @@ def held_by(data: RunData) -> list[list[str]]:
     ]
     paths = [[str(step) for step in row["path"]] for row in rows if len(row.get("path", ())) > 1]
     return [path for number, path in enumerate(paths) if path not in paths[:number]][:MOST_PATHS]
+
+
+def newest_of(data: RunData, types: Collection[str]) -> list[list[str]]:
+    """Retention paths of the newest instances of these types, root first."""
+    return [list(row["path"]) for row in _told(data) if not row.get("growth") and row["type"] in types]
 
 
 def grown_containers(data: RunData) -> list[dict[str, Any]]:

@@ -6,12 +6,12 @@ first; this names the second, as a site of its own without a share: it allocates
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from soak.report.beside import alike
 from soak.report.fingerprint import fingerprint, place
-from soak.report.objects import grown_containers
+from soak.report.objects import grown_containers, newest_of
 from soak.report.owner import STANDARD
 from soak.report.sites import Attributor
 
@@ -20,17 +20,24 @@ PLACE = 2  # after the two most guilty allocation sites, so that it is among the
 
 
 def with_retainer(
-    attributor: Attributor, sites: list[dict[str, Any]], rates: Sequence[float] | None = None
+    attributor: Attributor,
+    sites: list[dict[str, Any]],
+    rates: Sequence[float] | None = None,
+    types: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """`sites` with the place that keeps what grows, unless one of the first stands for it already.
 
-    With `rates`, counts per hour of what leaks: only a container that grows by as many items. Without, and without
-    sites, nothing tells a container that leaks from one that is meant to grow.
+    With `rates`, counts per hour of what leaks: only a container that grows by as many items, or that holds the newest
+    objects of one of `types`, of which as many stay as leak: one item may keep both ends of a pipe. Without, and
+    without sites, nothing tells a container that leaks from one that is meant to grow.
     """
     if not sites and rates is None:
         return sites
     shown = {(frame["file"], frame["function"]) for site in sites[:PLACE] for frame in site["traceback"]}
-    rows = [row for row in grown_containers(attributor.data) if rates is None or _as_fast(attributor, row, rates)]
+    rows = grown_containers(attributor.data)
+    if rates is not None:
+        paths = newest_of(attributor.data, types)
+        rows = [row for row in rows if _as_fast(attributor, row, rates) or _leads_to(row, paths)]
     candidates = [(row, frames) for row in rows if (frames := _fillers(attributor, row))]
     for row, frames in candidates:
         known = any((file, function) in shown for file, _, function in frames)
@@ -41,6 +48,10 @@ def with_retainer(
 
 def _as_fast(attributor: Attributor, row: Mapping[str, Any], rates: Sequence[float]) -> bool:
     return any(alike(_per_hour(attributor, row), growth) for growth in rates)
+
+
+def _leads_to(row: Mapping[str, Any], paths: Sequence[Sequence[str]]) -> bool:
+    return any(path[: len(row["path"])] == row["path"] for path in paths)
 
 
 def _per_hour(attributor: Attributor, row: Mapping[str, Any]) -> float:

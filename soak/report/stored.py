@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from soak_storage import Store
 
-MODEL = 5  # raised with every change of what `compute` makes: a report stored before is computed anew
+MODEL = 6  # raised with every change of what `compute` makes: a report stored before is computed anew
 
 
 def load_or_compute(store: Store, run_id: int | None, *, fresh: bool = False) -> dict[str, Any]:

@@ -27,12 +27,12 @@ def window(*sites: SiteRow, landed: int = 250) -> list[Record]:
     return [SegmentRow(1, 480.0, "confirmation of suspect places", "tracemalloc"), reading, note]
 
 
-def unseen(per_cycle: int, cycles: int = 8) -> list[Record]:
+def unseen(per_cycle: int, kind: str = "select.epoll", cycles: int = 8) -> list[Record]:
     """Descriptors without a place, and the objects that wrap them, in each reading."""
     rows: list[Record] = []
     for cycle in range(cycles):
         t, count = cycle * 60.0 + 58.0, per_cycle * (cycle + 1)
-        handles, types = (HandleRow("fd", count, (), "{}"),), (TypeRow("select.epoll", count),)
+        handles, types = (HandleRow("fd", count, (), "{}"),), (TypeRow(kind, count),)
         rows.append(ReadingRow(t, cycle, "100:main", agent_mode="sampler", handles=handles, types=types))
         rows.append(SampleRow(t, "fds.eventpoll", "count", float(count)))
     return rows
@@ -65,16 +65,35 @@ def test_without_a_window_it_is_said_what_grows_and_why_it_has_no_place(store: S
     assert any("fds.eventpoll" in note for note in finding["notes"])
 
 
-@pytest.mark.parametrize(("grown", "kept"), [(240, True), (900, False)])
-def test_a_container_that_grows_as_fast_keeps_them(store: Store, grown: int, kept: bool) -> None:
-    """240 items in six cycles are 40 a cycle, as descriptors are; 900 are something else's."""
+def keeps(grown: int, *newest: dict[str, object]) -> EventRow:
+    """A dict that has grown by so many items, and newest instances with their paths."""
     row = {"path": ["module app", "dict WATCHES"], "growth": grown, "filled_by": [[f"{CWD}/app.py", 40, "keep"]]}
-    holders = EventRow("holders", 480.0, 480.0, {"process": "100:main", "holders": [row]}, key="100:main")
+    return EventRow("holders", 480.0, 480.0, {"process": "100:main", "holders": [row, *newest]}, key="100:main")
+
+
+@pytest.mark.parametrize(("grown", "kept"), [(240, True), (120, True), (900, False), (70, False)])
+def test_a_container_that_grows_as_fast_keeps_them(store: Store, grown: int, kept: bool) -> None:
+    """240 items in six cycles are 40 a cycle, as descriptors are; 120 are pipes of two ends; others say nothing."""
+    holders = keeps(grown)
     report = report_of(store, Plan(fd_growth=40, mode="off", extra=[*unseen(40), holders]))
     finding = growth(report)
     assert [site["function"] for site in finding["sites"]] == (["keep"] if kept else [])
     assert ("app.py:40 keep keeps objects at that rate" in finding["message"]) is kept
     assert ("app.py:40: keep fills what keeps as many" in report["next_steps"][0]) is kept
+
+
+@pytest.mark.parametrize(
+    ("kind", "root", "kept"),
+    [("select.epoll", "dict WATCHES", True), ("select.epoll", "dict OTHERS", False), ("tuple", "dict WATCHES", False)],
+)
+def test_a_container_that_leads_to_what_grows_as_fast_keeps_them(
+    store: Store, kind: str, root: str, kept: bool
+) -> None:
+    """Every item keeps four: what tells is that the newest of those objects are held by it."""
+    path = ["module app", root, "app.Pool", kind]
+    plan = Plan(fd_growth=40, mode="off", extra=[*unseen(40, kind), keeps(60, {"type": kind, "path": path})])
+    finding = growth(report_of(store, plan))
+    assert [site["function"] for site in finding["sites"]] == (["keep"] if kept else [])
 
 
 @pytest.mark.parametrize(
